@@ -9,9 +9,8 @@
 
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 
-enum { RANKS = 100, JUDGEMENTS_MAX = 4096 };
+enum { RANKS = 100, BEST_RANKS = 10 };
 
 struct judgement {
     bp_str query, document; /* of the file's bytes */
@@ -104,9 +103,16 @@ static double gain(int grade, size_t rank)
     return grade > 0 ? grade / log2((double)rank + 1) : 0;
 }
 
-static int descending(const void *a, const void *b)
+/* Puts a grade into its place among the best ones, the greatest first. */
+static void keep_best(int *best, int grade)
 {
-    return *(const int *)b - *(const int *)a;
+    for (size_t i = 0; i < BEST_RANKS; i++)
+        if (grade > best[i]) {
+            int moved = best[i];
+
+            best[i] = grade;
+            grade = moved;
+        }
 }
 
 static int grade_of(const struct evaluation *e, bp_str query, bp_str document)
@@ -121,24 +127,25 @@ static int grade_of(const struct evaluation *e, bp_str query, bp_str document)
 /* Adds one query's figures. The hits are in the order found, a document once. */
 static void judge(struct evaluation *e, bp_str query, const struct search_hit *hits, size_t count)
 {
-    int    ideal[JUDGEMENTS_MAX];
+    int    ideal[BEST_RANKS] = { 0 };
     size_t positive = 0, found = 0;
     double dcg = 0, best = 0;
 
-    for (size_t i = 0; i < e->count && positive < JUDGEMENTS_MAX; i++)
-        if (bp_str_equal(query, e->judgements[i].query) && e->judgements[i].grade > 0)
-            ideal[positive++] = e->judgements[i].grade;
+    for (size_t i = 0; i < e->count; i++)
+        if (bp_str_equal(query, e->judgements[i].query) && e->judgements[i].grade > 0) {
+            keep_best(ideal, e->judgements[i].grade);
+            positive++;
+        }
     if (positive == 0)
         return;
-    qsort(ideal, positive, sizeof(int), descending);
-    for (size_t i = 0; i < positive && i < 10; i++)
+    for (size_t i = 0; i < BEST_RANKS; i++)
         best += gain(ideal[i], i + 1);
-    for (size_t i = 0; i < count && i < RANKS; i++) {
+    for (size_t i = 0; i < count; i++) {
         int grade = grade_of(e, query, hits[i].document);
 
         if (grade > 0)
             found++;
-        if (i < 10)
+        if (i < BEST_RANKS)
             dcg += gain(grade, i + 1);
     }
     e->queries++;

@@ -636,15 +636,18 @@ static bp_status sweep_documents(bp_call *call, struct retrieval *self, int64_t 
     enum { COUNT = sizeof(texts) / sizeof(texts[0]) };
     bp_sql_value id = bp_sql_int(collection);
     bp_statement statements[COUNT];
-    int64_t      changed[COUNT] = { 1, 1, 1, 1 };
+    int64_t      changed[COUNT];
 
     for (size_t i = 0; i < COUNT; i++)
         statements[i] = (bp_statement){ .struct_size = sizeof(bp_statement),
                                         .parameter_count = 1,
                                         .sql = bp_str_of(texts[i]),
                                         .parameters = &id };
-    for (*swept = 0; changed[COUNT - 1] > 0; *swept += changed[COUNT - 1])
+    *swept = 0;
+    do {
         BP_TRY(bp_storage_batch(call, self->storage, statements, COUNT, changed));
+        *swept += changed[COUNT - 1];
+    } while (changed[COUNT - 1] > 0);
     return bp_storage_exec(call, self->storage, NULL,
                            BP_SQL("DELETE FROM retrieval_garbage WHERE collection_id = $1", id),
                            NULL);

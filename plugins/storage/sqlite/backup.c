@@ -16,7 +16,7 @@ enum { PAGES_A_STEP = 256 };
 
 struct backup {
     struct sqlitedb *db;
-    const char      *path, *temporary;
+    const char      *path, *temporary, *journal; /* SQLite's, of the temporary file */
     int64_t          size_bytes;
 };
 
@@ -118,8 +118,10 @@ static bp_status backup_job(bp_call *call, void *arg)
     sqlitedb_rollback(backup->db);
     if (status == BP_OK)
         status = put_in_place(call, backup);
-    if (status != BP_OK)
+    if (status != BP_OK) {
         unlink(backup->temporary);
+        unlink(backup->journal); /* a write that failed leaves it */
+    }
     sqlitedb_leave(backup->db);
     return status;
 }
@@ -141,7 +143,8 @@ bp_status store_backup(bp_call *call, void *instance, bp_str path, int64_t *size
     backup.temporary = bp_format(call, BP_FMT ".%02x%02x%02x%02x.tmp", BP_ARG(path), mark[0],
                                  mark[1], mark[2], mark[3])
                            .data;
-    if (!backup.path || !backup.temporary)
+    backup.journal = bp_format(call, "%s-journal", backup.temporary ? backup.temporary : "").data;
+    if (!backup.path || !backup.temporary || !backup.journal)
         return BP_NO_MEMORY;
     if (stat(backup.path, &target) == 0 && stat(store->path, &own) == 0 &&
         target.st_ino == own.st_ino && target.st_dev == own.st_dev)

@@ -63,9 +63,7 @@ bp_status sql_end(struct sql_text *sql, bp_str *text)
     bp_status status = bp_buf_status(sql->buf);
 
     if (status != BP_OK)
-        return bp_fail(sql->call,
-                       status == BP_NO_MEMORY && sql->count >= PARAMETERS_MAX / 2 ? BP_TOO_LARGE
-                                                                                  : status,
+        return bp_fail(sql->call, sql->count == PARAMETERS_MAX ? BP_TOO_LARGE : status,
                        "the filter is too large");
     *text = bp_buf_str(sql->buf);
     return BP_OK;

@@ -28,6 +28,23 @@ static inline void ask(bp_health_level level, const char *text)
                  BP_ARG(health.detail), level, text);
 }
 
+/* What a check says, exactly: "2 down: sentence (seconds)", or the status that it fails with. */
+static inline const char *asked(void)
+{
+    static const char *const levels[] = { "ok", "degraded", "down" };
+    const bp_health_ops     *ops = testhost_ops(instance);
+    bp_status                status;
+
+    health = (bp_health){ .struct_size = sizeof(health) };
+    status = ops->check(call, testhost_self(instance), &health);
+    if (status != BP_OK)
+        return bp_status_label(status);
+    return bp_format(call, "%s: " BP_FMT " (%s" BP_FMT ")", levels[health.level],
+                     BP_ARG(health.detail), isnan(health.value) ? "no value" : "in ",
+                     BP_ARG(health.unit))
+        .data;
+}
+
 /* The conf is refused with a sentence. */
 static inline void refuse(const testhost_option *options, size_t count, const char *text)
 {

@@ -261,6 +261,37 @@ static void what_cannot_be_indexed_is_tried_again(void **state)
     assert_rows("SELECT COUNT(*) FROM retrieval_files", "1\n");
 }
 
+/* Files that are known and as they were are not looked into; here all but the last of many. */
+static void many_files_are_known_by_their_paths(void **state)
+{
+    enum { FILES = 600 };
+    char text[512], name[32];
+
+    (void)state;
+    begin();
+    round_of();
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof(name), "f%03d.md", i);
+        write_file(name, "x", 1);
+    }
+    snprintf(text, sizeof(text),
+             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT "
+             "INTO retrieval_files SELECT 1, printf('%s/f%%03d.md', i), '%s//', 1000000005, 1 FROM "
+             "n WHERE i <> 255",
+             FILES, folder, folder);
+    sql(text);
+    forget();
+    round_of();
+    assert_walked("embed passages [f255.md\n"
+                  "\n"
+                  "x]\n"
+                  "upsert C0 1\n");
+    assert_rows("SELECT COUNT(*) FROM retrieval_files", "600\n"); // f600.md is gone
+    drop_file("f599.md");
+    round_of();
+    assert_rows("SELECT COUNT(*) FROM retrieval_files", "599\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +300,7 @@ int main(void)
         TEST(titles_are_the_first_heading_or_the_name),
         TEST(folders_have_a_depth_and_must_be_there),
         TEST(what_cannot_be_indexed_is_tried_again),
+        TEST(many_files_are_known_by_their_paths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,43 @@ static void statuses_are_a_number_a_hundred_or_a_range(void **state)
     assert_true(bp_str_is(health.unit, "seconds"));
 }
 
+static void what_was_asked_and_answered_is_said(void **state)
+{
+    static const struct {
+        const char *method, *contains, *body;
+        bp_status   status;
+        const char *wanted;
+    } cases[] = {
+        { "GET", "", "x", BP_OK, "ok: " URL " answered 200 (in seconds)" },
+        { "HEAD", "", "", BP_OK, "ok: " URL " answered 200 (in seconds)" },
+        { "GET", "ready", "ready", BP_OK, "ok: " URL " answered 200 (in seconds)" },
+        { "GET", "ready", "read", BP_OK,
+          "down: " URL " answered 200, but without \"ready\" (in seconds)" },
+        { "GET", "ready", "", BP_OK,
+          "down: " URL " answered 200, but without \"ready\" (in seconds)" },
+        { "GET", "ready", "", BP_IO, "down: gone (no value)" },
+        { "GET", "", "", BP_CANCELLED, "cancelled" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const testhost_option options[] = { { "url", URL },
+                                            { "method", cases[i].method },
+                                            { "contains", cases[i].contains } };
+
+        start(options, 3);
+        if (cases[i].status == BP_OK)
+            testhost_http_answer(host, cases[i].method, URL, 200, "", bp_str_of(cases[i].body));
+        else
+            testhost_http_failure(host, cases[i].method, URL, cases[i].status, "gone");
+        assert_string_equal(asked(), cases[i].wanted);
+        assert_string_equal(testhost_request_at(host, testhost_request_count(host) - 1).method,
+                            cases[i].method);
+        stop();
+    }
+    start((const testhost_option[]){ { "url", URL } }, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +146,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_body_without_the_text_is_down, setup,
                                         close_host_of_check),
         cmocka_unit_test_setup_teardown(wrong_options_are_refused, setup, close_host_of_check),
+        cmocka_unit_test_setup_teardown(what_was_asked_and_answered_is_said, setup,
+                                        close_host_of_check),
         cmocka_unit_test_setup_teardown(statuses_are_a_number_a_hundred_or_a_range, setup,
                                         close_host_of_check),
     };

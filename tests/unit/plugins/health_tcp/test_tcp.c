@@ -39,11 +39,29 @@ static void a_port_that_takes_connections_is_healthy_until_it_closes(void **stat
     assert_true(isnan(health.value));
 }
 
+static void a_call_that_is_cancelled_says_nothing_of_the_port(void **state)
+{
+    char            address[32];
+    int             fd = listen_somewhere(address, sizeof(address));
+    testhost_option options[] = { { "address", address } };
+
+    (void)state;
+    start(options, 1);
+    assert_string_equal(asked(),
+                        bp_format(call, "ok: %s takes connections (in seconds)", address).data);
+    testhost_cancel(call);
+    assert_string_equal(asked(), "cancelled");
+    assert_true(isnan(health.value));
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_port_that_takes_connections_is_healthy_until_it_closes,
                                         setup, close_host_of_check),
+        cmocka_unit_test_setup_teardown(a_call_that_is_cancelled_says_nothing_of_the_port, setup,
+                                        close_host_of_check),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@ enum { KILLS = 20 };
 
 static const bp_storage_ops *ops;
 static void                 *self;
-static atomic_bool           fsync_fails, disk_is_full;
+static atomic_bool           fsync_fails, disk_is_full, writing_cancels;
 
 /* libsqlite3 finds these before the C library's. */
 __attribute__((visibility("default"))) int fdatasync(int fd)
@@ -37,6 +37,8 @@ static ssize_t pwrite_or_full(int fd, const void *bytes, size_t count, off_t off
         errno = ENOSPC;
         return -1;
     }
+    if (atomic_load(&writing_cancels))
+        testhost_cancel(call);
     return (ssize_t)syscall(SYS_pwrite64, fd, bytes, count, offset);
 }
 
@@ -53,6 +55,7 @@ static int setup(void **state)
     (void)state;
     atomic_store(&fsync_fails, false);
     atomic_store(&disk_is_full, false);
+    atomic_store(&writing_cancels, false);
     return open_host(BP_PLUGIN_DIR "/storage/sqlite.so");
 }
 
@@ -132,17 +135,23 @@ static void acknowledged_writes_survive_kill_9(void **state)
     begin_instance();
 }
 
+static void watch_writes(bool is_watching)
+{
+    sqlite3_vfs        *vfs = sqlite3_vfs_find(NULL);
+    sqlite3_syscall_ptr write = is_watching ? (sqlite3_syscall_ptr)pwrite_or_full : NULL;
+
+    assert_int_equal(vfs->xSetSystemCall(vfs, "pwrite64", write), SQLITE_OK);
+    vfs->xSetSystemCall(vfs, "pwrite", write);
+}
+
 static void a_full_disk_is_said_and_reading_goes_on(void **state)
 {
-    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
     (void)state;
     begin_instance();
     assert_ok(ops->exec(call, self, NULL,
                         BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
     assert_ok(insert(1));
-    assert_int_equal(vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)pwrite_or_full),
-                     SQLITE_OK);
-    vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)pwrite_or_full);
+    watch_writes(true);
     atomic_store(&disk_is_full, true);
     assert_status(insert(2), BP_FULL);
     assert_said("test.db");
@@ -151,8 +160,62 @@ static void a_full_disk_is_said_and_reading_goes_on(void **state)
     atomic_store(&disk_is_full, false);
     assert_ok(insert(2));
     assert_int_equal(number("SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
-    vfs->xSetSystemCall(vfs, "pwrite64", NULL);
-    vfs->xSetSystemCall(vfs, "pwrite", NULL);
+    watch_writes(false);
+}
+
+/* The sentence of a backup that failed, with * for what chance gave its name. */
+static const char *failed_backup(void)
+{
+    char    path[128], *dot;
+    int64_t size = -1;
+
+    next_call();
+    snprintf(path, sizeof(path), "%s/copies/copy.db", directory);
+    if (ops->backup(call, self, bp_str_of(path), &size) == BP_OK)
+        return "ok";
+    assert_int_equal(size, -1);
+    snprintf(path, sizeof(path), "%s/copies", directory);
+    assert_int_equal(rmdir(path), 0); // nothing is left in it
+    dot = strstr((char *)(uintptr_t)bp_error_of(call)->message.data, "copy.db.");
+    if (dot)
+        memset(dot + 8, '*', 8);
+    dot = strstr((char *)(uintptr_t)bp_error_of(call)->message.data, directory);
+    if (dot)
+        memset(dot, '~', strlen(directory));
+    return bp_format(call, "%s %d: " BP_FMT, bp_status_label(bp_error_of(call)->status),
+                     bp_error_of(call)->os_errno, BP_ARG(bp_error_of(call)->message))
+        .data;
+}
+
+static void a_backup_that_fails_leaves_nothing(void **state)
+{
+    (void)state;
+    begin_instance();
+    assert_ok(ops->exec(call, self, NULL,
+                        BP_SQL0("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT)"), NULL));
+    assert_ok(ops->exec(call, self, NULL,
+                        BP_SQL0("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n "
+                                "WHERE i < 9000) INSERT INTO t SELECT i, hex(zeroblob(200)) FROM "
+                                "n"),
+                        NULL));
+    watch_writes(true);
+    atomic_store(&fsync_fails, true);
+    assert_string_equal(failed_backup(),
+                        "io 0: the backup to ~~~~~~~~~~~~~~~~~~~/copies/copy.db.********.tmp "
+                        "failed: disk I/O error");
+    atomic_store(&fsync_fails, false);
+    atomic_store(&disk_is_full, true);
+    assert_string_equal(failed_backup(),
+                        "full 0: the backup to ~~~~~~~~~~~~~~~~~~~/copies/copy.db.********.tmp "
+                        "failed: database or disk is full");
+    atomic_store(&disk_is_full, false);
+    atomic_store(&writing_cancels, true);
+    assert_string_equal(failed_backup(), "cancelled 0: the backup to "
+                                         "~~~~~~~~~~~~~~~~~~~/copies/copy.db.********.tmp was "
+                                         "given up: the caller no longer waits for the answer");
+    atomic_store(&writing_cancels, false);
+    watch_writes(false);
+    assert_string_equal(failed_backup(), "ok");
 }
 
 static void after_a_failed_fsync_nothing_is_written_until_reopened(void **state)
@@ -197,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(acknowledged_writes_survive_kill_9),
         TEST(a_full_disk_is_said_and_reading_goes_on),
+        TEST(a_backup_that_fails_leaves_nothing),
         TEST(after_a_failed_fsync_nothing_is_written_until_reopened),
         TEST(a_commit_whose_fsync_fails_says_that_its_outcome_is_not_known),
     };

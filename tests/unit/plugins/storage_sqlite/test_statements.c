@@ -255,6 +255,63 @@ static void a_query_keeps_values_of_all_types(void **state)
                         "query() takes a SELECT; for what writes use exec()");
 }
 
+struct at_row {
+    int       rows, last;
+    bp_status status;   /* at the last one */
+    int64_t   takes_ns; /* the last one */
+};
+
+static bp_status stop_at_row(bp_call *of, void *arg, const bp_sql_value *row, uint32_t columns)
+{
+    struct at_row *at = arg;
+
+    (void)row;
+    (void)columns;
+    if (++at->rows < at->last)
+        return BP_OK;
+    testhost_advance(at->takes_ns);
+    return at->status == BP_OK ? BP_OK : bp_fail(of, at->status, "enough");
+}
+
+static void a_reader_in_a_transaction_may_end_it_or_be_late(void **state)
+{
+    static const struct {
+        int         rows, last;
+        bp_status   status;
+        int64_t     takes_ns;
+        const char *wanted;
+    } cases[] = {
+        { 3, 2, BP_UPSTREAM, 0, "upstream: enough" },
+        { 600, 300, BP_UPSTREAM, 0, "upstream: enough" },
+        { 3, 3, BP_OK, BP_SECONDS(11), "" }, // all rows were there in time
+        { 600, 300, BP_OK, BP_SECONDS(11),
+          "deadline: the transaction took longer than 10 s and was rolled back" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct at_row     at = { 0, cases[i].last, cases[i].status, cases[i].takes_ns };
+        const bp_row_sink sink = { sizeof(sink), stop_at_row, &at };
+        bp_transaction   *transaction;
+        bp_status         status;
+
+        next_call();
+        assert_ok(ops->begin(call, self, &transaction));
+        status = ops->query(call, self, transaction,
+                            BP_SQL("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n "
+                                   "WHERE i < $1) SELECT i FROM n",
+                                   bp_sql_int(cases[i].rows)),
+                            &sink);
+        assert_string_equal(status == BP_OK
+                                ? ""
+                                : bp_format(call, "%s: " BP_FMT, bp_status_label(status),
+                                            BP_ARG(bp_error_of(call)->message))
+                                      .data,
+                            cases[i].wanted);
+        ops->rollback(call, self, transaction);
+    }
+}
+
 static void a_transaction_says_why_it_is_over(void **state)
 {
     struct seen           seen = { 0 };
@@ -506,6 +563,7 @@ int main(void)
         TEST(rows_have_64_mib),
         TEST(reads_do_not_wait_for_the_writer),
         TEST(a_query_keeps_values_of_all_types),
+        TEST(a_reader_in_a_transaction_may_end_it_or_be_late),
         TEST(a_transaction_says_why_it_is_over),
         TEST(a_backup_goes_where_it_can),
         TEST(the_file_is_described),

@@ -1,18 +1,7 @@
 /* test_exact.c - vector/local: scores, figures and refusals compared exactly, and nothing taken for
  * success that had too little memory.
  */
-#include "plugins/vector_local/vector_test.h"
-
-static const char *told(bp_status status)
-{
-    const char *text = status == BP_OK ? "ok"
-                                       : bp_format(call, "%s: " BP_FMT, bp_status_label(status),
-                                                   BP_ARG(bp_error_of(call)->message))
-                                             .data;
-
-    bp_clear_error(call);
-    return text;
-}
+#include "plugins/vector_local/vector_file.h"
 
 /* "1 0.5000, 2 0.2500 (exact, 3 rows)" */
 static const char *leg_of(const bp_leg *leg)
