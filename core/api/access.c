@@ -8,6 +8,7 @@
 
 #include "api/proxy.h"
 #include "api/who.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/str.h"
 
@@ -58,6 +59,7 @@ static void count(const struct api *api, struct route *route, bp_str method, int
         metric_add(series_of(api, known_method(method), BP_STR("none"), status), 1);
         return;
     }
+    CHECK_ALWAYS(status >= 0 && status < ROUTE_STATUSES); // what is beyond it is never sent
     series = route->by_status[status];
     if (!series) {
         series = series_of(api, bp_str_of(route->spec.method), bp_str_of(route->spec.path), status);
