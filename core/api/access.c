@@ -52,17 +52,16 @@ static struct metric_series *series_of(const struct api *api, bp_str method, bp_
 static void count(const struct api *api, struct route *route, bp_str method, int32_t status,
                   int64_t duration_ns)
 {
-    bool                  has_place = status >= 0 && status < ROUTE_STATUSES;
-    struct metric_series *series = route && has_place ? route->by_status[status] : NULL;
+    struct metric_series *series;
 
     if (!route) {
         metric_add(series_of(api, known_method(method), BP_STR("none"), status), 1);
         return;
     }
+    series = route->by_status[status];
     if (!series) {
         series = series_of(api, bp_str_of(route->spec.method), bp_str_of(route->spec.path), status);
-        if (has_place)
-            route->by_status[status] = series;
+        route->by_status[status] = series;
     }
     metric_add(series, 1);
     metric_observe(route->duration, (double)duration_ns / 1e9);

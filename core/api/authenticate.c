@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "loop/waker.h"
 
-enum { RECOGNISE_MS = 200, LOOK_UP_S = 5 };
+enum { RECOGNISE_MS = 200, LOOK_UP_S = 5, SHA256_BYTES = 32 };
 
 bool api_has_auth(const struct api *api)
 {
@@ -43,7 +43,7 @@ static bp_str presented_by(struct http_exchange *exchange)
 static bool has_metrics_token(const struct api *api, bp_str presented)
 {
     bp_str  token = api->conf->server.metrics_token;
-    uint8_t mine[32], theirs[32];
+    uint8_t mine[SHA256_BYTES], theirs[SHA256_BYTES];
 
     if (!token.len || !presented.len)
         return false;

@@ -5,11 +5,13 @@
 
 #include "base/str.h"
 
+enum { ADDRESS_TEXT_BYTES = 64 /* more than any has */ };
+
 /* 4 or 16 bytes; 0: no address. An IPv4 address in IPv6's clothes counts as IPv4. */
 static size_t parse(bp_str text, uint8_t bytes[16])
 {
     static const uint8_t mapped[12] = { [10] = 0xFF, [11] = 0xFF };
-    char                 copy[64];
+    char                 copy[ADDRESS_TEXT_BYTES];
 
     if (text.len >= 2 && text.data[0] == '[' && text.data[text.len - 1] == ']')
         text = (bp_str){ text.data + 1, text.len - 2 };

@@ -30,7 +30,7 @@ struct route {
                                              them differently */
     void          *context; /* of the host's own: what their handlers get as instance */
     struct gate_op op;      /* named "GET /notes/{id}" */
-    struct metric_series *_Atomic by_status[ROUTE_STATUSES];
+    struct metric_series *_Atomic by_status[ROUTE_STATUSES]; /* none is sent that is beyond it */
     struct metric_series         *duration;
 };
 

@@ -6,7 +6,12 @@
 #include "api/command_table.h"
 #include "cli/terminal.h"
 
-enum { TABLE_BYTES_MAX = 64 << 20, ENTRIES_MAX = 4096, SERVER_OPTIONS = 3 };
+enum {
+    TABLE_BYTES_MAX = 64 << 20,
+    TEXT_BYTES_MAX = 1 << 20,
+    ENTRIES_MAX = 4096,
+    SERVER_OPTIONS = 3
+};
 
 void app_table_init(struct app_table *table)
 {
@@ -30,7 +35,7 @@ static const char *text_of(struct app_table *table, const bp_json *object, const
 
     if (json_type_of(value) != JSON_KIND_STRING)
         return NULL;
-    buf_init(&safe, &table->arena, 1u << 20);
+    buf_init(&safe, &table->arena, TEXT_BYTES_MAX);
     terminal_add_safe(&safe, json_as_string(value));
     return safe.len ? buf_str(&safe).data : "";
 }

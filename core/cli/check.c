@@ -11,6 +11,8 @@
 #include "cli/world.h"
 #include "conf/environment.h"
 
+enum { REPORT_BYTES_MAX = 16 << 20 };
+
 /* Plugins that keep their data in this process: a second replica would not see it. */
 static const char *const embedded[][2] = { { "storage", "sqlite" },
                                            { "vector", "local" },
@@ -112,7 +114,7 @@ static void print_json(const struct host *host, const struct generation *generat
     struct bp_buf               buf;
     bp_json_writer              w;
 
-    buf_init(&buf, NULL, 16u << 20);
+    buf_init(&buf, NULL, REPORT_BYTES_MAX);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
     json_put_text(&w, "file", host->conf->file);

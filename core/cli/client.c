@@ -10,7 +10,7 @@
 #include "cli/cli.h"
 #include "cli/terminal.h"
 
-enum { ANSWER_BYTES_MAX = 256 << 20, TIMEOUT_S = 900 };
+enum { ANSWER_BYTES_MAX = 256 << 20, MESSAGE_BYTES_MAX = 1 << 20, TIMEOUT_S = 900 };
 
 int client_open(struct client *client, const char *url, const char *conf_file)
 {
@@ -96,7 +96,7 @@ static bool judge(struct client *client, CURLcode code, const bp_json **answer)
     if (client->status >= 400) {
         struct bp_buf safe;
 
-        buf_init(&safe, &client->arena, 1u << 20);
+        buf_init(&safe, &client->arena, MESSAGE_BYTES_MAX);
         terminal_add_safe(&safe, json_as_string(
                                      json_get(json_get(root, BP_STR("error")), BP_STR("message"))));
         message = safe.len ? buf_str(&safe) : BP_STR("the server refused");

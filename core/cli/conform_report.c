@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "version.h"
 
+enum { REPORT_BYTES_MAX = 1 << 20 };
+
 static const char *const outcome_names[] = { "holds", "fails", "skipped" };
 
 /* A cell has one line, and no bar of its own. */
@@ -45,7 +47,7 @@ static void print_json(const struct contract_report *report)
     struct bp_buf  buf;
     bp_json_writer w;
 
-    buf_init(&buf, NULL, 1u << 20);
+    buf_init(&buf, NULL, REPORT_BYTES_MAX);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_OBJECT);
     json_put_text(&w, "kind", report->kind);

@@ -16,6 +16,7 @@ static const struct {
     { "bloat", false, NULL },       { "tables", false, NULL },
     { "vacuum", true, "vacuumed" }, { "reindex", true, "indexes were rebuilt" },
 };
+enum { OUTPUT_BYTES_MAX = 64 << 20 };
 enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
 
 struct db_job {
@@ -66,7 +67,7 @@ static bp_status print_json(bp_call *call, const bp_rows *rows)
     struct bp_buf  buf;
     bp_json_writer w;
 
-    buf_init(&buf, call->arena, 64u << 20);
+    buf_init(&buf, call->arena, OUTPUT_BYTES_MAX);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_ARRAY);
     for (size_t r = 0; r < rows->row_count; r++) {

@@ -9,6 +9,8 @@
 #include "cli/app_table.h"
 #include "version.h"
 
+enum { OUTPUT_BYTES_MAX = 64 << 20 };
+
 #define CONF_OPTIONS                                                                               \
     { "-c", "FILE",                                                                                \
       "the conf; default: $BACKPLANE_CONF, ./backplane.yaml, ./conf/backplane.yaml or the "        \
@@ -301,7 +303,7 @@ static void print_json(const struct app_table *apps)
 {
     struct bp_buf out;
 
-    buf_init(&out, NULL, 64u << 20);
+    buf_init(&out, NULL, OUTPUT_BYTES_MAX);
     for (size_t i = 0; i < command_count; i++)
         add_json(&out, &commands[i], NULL);
     for (size_t i = 0; i < apps->count; i++)

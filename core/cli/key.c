@@ -11,7 +11,7 @@
 #include "conf/hint.h"
 #include "conf/value.h"
 
-enum { KEY_DAYS = 90 };
+enum { KEY_DAYS = 90, LIST_BYTES_MAX = 64 << 20, SCOPES_BYTES_MAX = 64 << 10 };
 
 struct key_job {
     struct host       *host;
@@ -63,7 +63,7 @@ static bp_status run_list(bp_call *call, const bp_peer *storage, bool is_json)
     const bp_json *list;
     struct reason  why;
 
-    buf_init(&buf, call->arena, 64u << 20);
+    buf_init(&buf, call->arena, LIST_BYTES_MAX);
     json_writer_init(&w, &buf);
     BP_TRY(keys_list(call, storage, &w));
     if (json_parse(call->arena, buf_str(&buf), &list, &why) != BP_OK)
@@ -130,7 +130,7 @@ static bp_str known_scopes(struct host *host)
 {
     struct bp_buf scopes;
 
-    buf_init(&scopes, &host->conf->arena, 1 << 16);
+    buf_init(&scopes, &host->conf->arena, SCOPES_BYTES_MAX);
     add_table(&scopes, api_host_routes, sizeof(bp_route), api_host_route_count,
               offsetof(bp_route, scope));
     for (size_t i = 0; i < host->edition->generation->unit_count; i++) {

@@ -12,6 +12,13 @@
 #include "host/paths.h"
 #include "plugin/inspect.h"
 
+enum {
+    FILE_BYTES_MAX = 1 << 20,
+    FILE_ARENA_BYTES = 16 << 20,
+    LIST_BYTES_MAX = 16 << 20,
+    LIST_ARENA_BYTES = 64 << 20
+};
+
 /* ---- as text and as JSON ---- */
 
 static void put_list(bp_json_writer *w, const char *key, const bp_str_list *list)
@@ -89,14 +96,14 @@ int command_inspect(int argc, char **argv)
         fprintf(stderr, "usage: backplane inspect FILE.so [--json]\n");
         return EXIT_USAGE;
     }
-    arena_init(&arena, 16u << 20);
+    arena_init(&arena, FILE_ARENA_BYTES);
     plugin_inspect(&arena, argv[1], &file);
     is_accepted = file.is_accepted;
     if (is_json) {
         struct bp_buf  buf;
         bp_json_writer w;
 
-        buf_init(&buf, &arena, 1u << 20);
+        buf_init(&buf, &arena, FILE_BYTES_MAX);
         json_writer_init(&w, &buf);
         put_file(&w, &file, NULL);
         print_json(&buf, &w);
@@ -129,8 +136,8 @@ int command_plugins(int argc, char **argv)
     if (!cli_is_all_taken(argc, argv, 0))
         return EXIT_USAGE;
     status = host_load_registry(&host, conf_file);
-    arena_init(&arena, 64u << 20);
-    buf_init(&buf, &arena, 16u << 20);
+    arena_init(&arena, LIST_ARENA_BYTES);
+    buf_init(&buf, &arena, LIST_BYTES_MAX);
     json_writer_init(&w, &buf);
     json_begin(&w, JSON_KIND_ARRAY);
     for (size_t i = 0; status == EXIT_DONE && i < registry_count(host.registry); i++) {

@@ -68,8 +68,10 @@ static bp_status apart(bp_call *call, bp_status (*run)(bp_call *call, void *arg)
 
     if (!apart.waker ||
         !call_start(call->worker, &(struct call_options){ .deadline_ns = call->deadline_ns },
-                    start_apart, &apart))
+                    start_apart, &apart)) {
+        waker_end(apart.waker);
         return call_fail(call, BP_NO_MEMORY, "no fiber for another call");
+    }
     while (!apart.is_done)
         call_wait_unconditionally(call, "another call");
     waker_end(apart.waker);

@@ -4,6 +4,7 @@
 #include <execinfo.h>
 #include <link.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -21,8 +22,8 @@ static struct {
     struct log *log;
     int         report_fd;
     char        build_id[2 * BUILD_ID_BYTES + 1];
-    _Atomic int is_crashing;
-} crash = { .report_fd = -1, .build_id = "unknown" };
+    atomic_flag is_crashing;
+} crash = { .report_fd = -1, .build_id = "unknown", .is_crashing = ATOMIC_FLAG_INIT };
 
 static _Thread_local void    *signal_stack;
 static _Thread_local bp_call *job_call;
@@ -162,7 +163,7 @@ static void on_exit_elsewhere(void)
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     (void)context;
-    if (crash.is_crashing++ == 0) {
+    if (!atomic_flag_test_and_set(&crash.is_crashing)) {
         report(number, info);
         log_flush_in_crash(crash.log);
     }

@@ -109,6 +109,15 @@ static bp_status wait_for_room(struct connection *connection, bp_call *call)
     return connection->is_gone ? BP_CANCELLED : status;
 }
 
+static size_t bytes_in(const uv_buf_t *bufs, unsigned count)
+{
+    size_t len = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        len += bufs[i].len;
+    return len;
+}
+
 static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_t *bufs,
                            unsigned count)
 {
@@ -120,7 +129,7 @@ static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_
     }
     for (wire_skip_empty(&bufs, &count); count; wire_skip_empty(&bufs, &count)) {
         size_t    queued = wire_queued_bytes(&connection->wire), room = WRITE_PIECE_BYTES;
-        size_t    before = 0, after = 0;
+        size_t    taken;
         bp_status status;
 
         if (call && queued >= HTTP_QUEUE_MAX_BYTES) {
@@ -131,16 +140,14 @@ static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_
         }
         if (call && HTTP_QUEUE_MAX_BYTES - queued < room)
             room = HTTP_QUEUE_MAX_BYTES - queued;
-        for (unsigned i = 0; i < count; i++)
-            before += bufs[i].len;
+        taken = bytes_in(bufs, count);
         if (!wire_queue(&connection->wire, &bufs, &count, room)) {
             connection_cut(connection);
             return BP_NO_MEMORY;
         }
-        for (unsigned i = 0; i < count; i++)
-            after += bufs[i].len;
-        metric_add(connection->server->edge->metrics.sent, (double)(before - after));
-        connection->rate_queued += before - after;
+        taken -= bytes_in(bufs, count);
+        metric_add(connection->server->edge->metrics.sent, (double)taken);
+        connection->rate_queued += taken;
         if (!connection->write_deadline.later)
             watch_writes(connection);
     }
@@ -171,11 +178,8 @@ bp_status connection_write_soon(struct connection *connection, bp_call *call, uv
                                 unsigned count)
 {
     struct http_server *server = connection->server;
-    size_t              len = 0;
 
-    for (unsigned i = 0; i < count; i++)
-        len += bufs[i].len;
-    if (len > HOLD_BYTES - connection->held.len || connection->is_gone ||
+    if (bytes_in(bufs, count) > HOLD_BYTES - connection->held.len || connection->is_gone ||
         wire_queued_bytes(&connection->wire) >= HTTP_QUEUE_MAX_BYTES)
         return connection_write(connection, call, bufs, count);
     for (unsigned i = 0; i < count; i++)

@@ -40,7 +40,7 @@ static const char *segment_end(const char *at, const char *end)
 /* A path that goes above its root at any point is refused even if it comes back. */
 static bool leaves_root(bp_str path)
 {
-    const char *end = path.data + path.len, *at = path.data + 1;
+    const char *end = path.data + path.len, *at = path.data;
     size_t      depth = 0;
 
     while (at < end) {
@@ -134,11 +134,11 @@ static size_t normal_segment(const char *at, const char *end, char *out)
 
 size_t url_path_normalise(bp_str path, char *out)
 {
-    const char *end = path.data + path.len, *at = path.data + 1;
+    const char *end = path.data + path.len, *at = path.data;
     size_t len = 1; /* always ends behind a slash while in the loop, so that ".." is a walk back */
 
     out[0] = '/';
-    while (path.len && at < end) {
+    while (at < end) {
         const char *stop = segment_end(at, end);
         unsigned    dots = segment_dots(at, stop);
 

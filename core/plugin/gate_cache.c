@@ -47,8 +47,7 @@ static bp_status check_key(bp_call *call, bp_str key)
 static bp_status pass(bp_call *call, struct instance *instance, int op, bool is_there,
                       gate_thunk thunk, struct args *args)
 {
-    if (!gate_has(call, instance, is_there, gate_cache_list[op].name))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, is_there, gate_cache_list[op].name));
     if (op != STATS)
         BP_TRY(check_key(call, args->key));
     return gate_run(call, instance, &gate_cache_list[op], thunk, args);
@@ -218,8 +217,7 @@ static bp_status gated_dump(bp_call *call, void *instance, const bp_budget_sink 
 {
     struct args a = { .ops = ops_of(instance), .sink = sink, .op = gate_cache_list[DUMP] };
 
-    if (!gate_has(call, instance, BP_HAS(a.ops, bp_cache_ops, dump) && a.ops->dump, "dump"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, BP_HAS(a.ops, bp_cache_ops, dump) && a.ops->dump, "dump"));
     return gate_run(call, instance, &a.op, run_dump, &a);
 }
 
@@ -235,8 +233,7 @@ static bp_status gated_load(bp_call *call, void *instance, const bp_budget *budg
         .ops = ops_of(instance), .budgets = budgets, .budget_size = budget_size, .count = count
     };
 
-    if (!gate_has(call, instance, BP_HAS(a.ops, bp_cache_ops, load) && a.ops->load, "load"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, BP_HAS(a.ops, bp_cache_ops, load) && a.ops->load, "load"));
     for (size_t i = 0; i < count; i++) {
         const bp_budget *budget = (const bp_budget *)(const void *)((const char *)budgets +
                                                                     i * budget_size);

@@ -23,11 +23,11 @@ const void *gate_ops_for(const char *kind)
     return NULL;
 }
 
-bool gate_has(bp_call *call, const struct instance *instance, bool is_there, const char *op)
+bp_status gate_needs(bp_call *call, const struct instance *instance, bool is_there, const char *op)
 {
-    if (!is_there)
-        call_fail(call, BP_UNSUPPORTED, "%s cannot do \"%s\"", instance->unit->plugin->label, op);
-    return is_there;
+    return is_there ? BP_OK
+                    : call_fail(call, BP_UNSUPPORTED, "%s cannot do \"%s\"",
+                                instance->unit->plugin->label, op);
 }
 
 static const void *ops_of(const struct instance *instance)
@@ -57,8 +57,7 @@ static bp_status gated_info(bp_call *call, void *instance, bp_embed_info *info)
 {
     struct embed_args args = { .ops = ops_of(instance), .info = info };
 
-    if (!gate_has(call, instance, args.ops->info != NULL, "info"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->info != NULL, "info"));
     return gate_run(call, instance, &embed_list[0], run_info, &args);
 }
 
@@ -77,8 +76,7 @@ static bp_status gated_embed(bp_call *call, void *instance, const bp_embed_reque
                                .embeddings = embeddings };
     bp_status         status;
 
-    if (!gate_has(call, instance, args.ops->embed != NULL, "embed"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->embed != NULL, "embed"));
     status = gate_run(call, instance, &embed_list[1], run_embed, &args);
     if (status == BP_OK &&
         (embeddings->count != request->count || !embeddings->vectors || !embeddings->dimensions))
@@ -175,8 +173,7 @@ static bp_status gated_chat(bp_call *call, void *instance, const bp_chat *chat,
                              .began_ns = clock_now_ns() };
     bp_status       status;
 
-    if (!gate_has(call, instance, args.ops->chat != NULL, "chat"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->chat != NULL, "chat"));
     status = gate_run(call, instance, &args.op, run_chat, &args);
     if (status == BP_OK) {
         count_tokens(instance, "input", result->input_tokens);
@@ -199,8 +196,7 @@ static bp_status gated_models(bp_call *call, void *instance, const bp_model **mo
         .ops = ops_of(instance), .models = models, .model_size = model_size, .count = count
     };
 
-    if (!gate_has(call, instance, args.ops->models != NULL, "models"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->models != NULL, "models"));
     return gate_run(call, instance, &llm_list[1], run_models, &args);
 }
 
@@ -228,8 +224,7 @@ static bp_status gated_check(bp_call *call, void *instance, bp_health *health)
 {
     struct health_args args = { .ops = ops_of(instance), .health = health };
 
-    if (!gate_has(call, instance, args.ops->check != NULL, "check"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->check != NULL, "check"));
     return gate_run(call, instance, &health_list[0], run_check, &args);
 }
 
@@ -260,8 +255,7 @@ static bp_status gated_deliver(bp_call *call, void *instance, const bp_alert *al
         .ops = ops_of(instance), .alerts = alerts, .alert_size = alert_size, .count = count
     };
 
-    if (!gate_has(call, instance, args.ops->deliver != NULL, "deliver"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->deliver != NULL, "deliver"));
     return gate_run(call, instance, &alert_list[0], run_deliver, &args);
 }
 

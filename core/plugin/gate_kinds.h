@@ -26,7 +26,7 @@ extern const size_t         gate_storage_count, gate_cache_count, gate_vector_co
 /* The counters of chats, with zeros. */
 void gate_define_llm(const struct instance *instance);
 
-/* False, with a sentence in the call's error slot, when the plugin lacks an operation. */
-bool gate_has(bp_call *call, const struct instance *instance, bool is_there, const char *op);
+/* BP_UNSUPPORTED when the plugin lacks an operation. */
+bp_status gate_needs(bp_call *call, const struct instance *instance, bool is_there, const char *op);
 
 #endif

@@ -110,8 +110,7 @@ static bp_status gated_exec(bp_call *call, void *instance, bp_transaction *trans
     args.rows = rows;
     args.op = gate_storage_list[EXEC];
     args.op.is_idempotent = !transaction && is_select(statement->sql);
-    if (!gate_has(call, instance, args.ops->exec != NULL, "exec"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->exec != NULL, "exec"));
     BP_TRY(check_texts(call, statement, 1));
     return gate_run(call, instance, &args.op, run_exec, &args);
 }
@@ -146,8 +145,7 @@ static bp_status gated_query(bp_call *call, void *instance, bp_transaction *tran
     args.sink = sink;
     args.op = gate_storage_list[QUERY];
     args.op.is_idempotent = !transaction;
-    if (!gate_has(call, instance, args.ops->query != NULL, "query"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->query != NULL, "query"));
     BP_TRY(check_texts(call, statement, 1));
     return gate_run(call, instance, &args.op, run_query, &args);
 }
@@ -167,8 +165,7 @@ static bp_status gated_batch(bp_call *call, void *instance, const bp_statement *
     args.statements = statements;
     args.count = count;
     args.numbers = changed;
-    if (!gate_has(call, instance, args.ops->batch != NULL, "batch"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->batch != NULL, "batch"));
     BP_TRY(check_texts(call, statements, count));
     return gate_run(call, instance, &gate_storage_list[BATCH], run_batch, &args);
 }
@@ -185,9 +182,8 @@ static bp_status gated_begin(bp_call *call, void *instance, bp_transaction **tra
     struct args args = args_for(instance);
 
     args.begun = transaction;
-    if (!gate_has(call, instance, args.ops->begin && args.ops->commit && args.ops->rollback,
-                  "transactions"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->begin && args.ops->commit && args.ops->rollback,
+                      "transactions"));
     return gate_run(call, instance, &gate_storage_list[BEGIN], run_begin, &args);
 }
 
@@ -236,8 +232,7 @@ static bp_status gated_migrate(bp_call *call, void *instance, bp_str owner,
     args.text = owner;
     args.migrations = migrations;
     args.count = count;
-    if (!gate_has(call, instance, args.ops->migrate != NULL, "migrate"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->migrate != NULL, "migrate"));
     return gate_run_long(call, instance, &gate_storage_list[MIGRATE], run_migrate, &args);
 }
 
@@ -253,8 +248,7 @@ static bp_status gated_stats(bp_call *call, void *instance, bp_storage_stats *st
     struct args args = args_for(instance);
 
     args.stats = stats;
-    if (!gate_has(call, instance, args.ops->stats != NULL, "stats"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, args.ops->stats != NULL, "stats"));
     return gate_run(call, instance, &gate_storage_list[STATS], run_stats, &args);
 }
 
@@ -271,9 +265,8 @@ static bp_status gated_backup(bp_call *call, void *instance, bp_str path, int64_
 
     args.text = path;
     args.numbers = size_bytes;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, backup) && args.ops->backup,
-                  "backup"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, BP_HAS(args.ops, bp_storage_ops, backup) && args.ops->backup,
+                      "backup"));
     return gate_run_long(call, instance, &gate_storage_list[BACKUP], run_backup, &args);
 }
 
@@ -290,9 +283,8 @@ static bp_status gated_inspect(bp_call *call, void *instance, bp_str what, bp_ro
 
     args.text = what;
     args.rows = rows;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, inspect) && args.ops->inspect,
-                  "inspect"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance,
+                      BP_HAS(args.ops, bp_storage_ops, inspect) && args.ops->inspect, "inspect"));
     return gate_run_long(call, instance, &gate_storage_list[INSPECT], run_inspect, &args);
 }
 
@@ -309,9 +301,9 @@ static bp_status gated_maintain(bp_call *call, void *instance, bp_str what, bp_s
 
     args.text = what;
     args.more = table;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, maintain) && args.ops->maintain,
-                  "maintain"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance,
+                      BP_HAS(args.ops, bp_storage_ops, maintain) && args.ops->maintain,
+                      "maintain"));
     return gate_run_long(call, instance, &gate_storage_list[MAINTAIN], run_maintain, &args);
 }
 
@@ -334,9 +326,8 @@ static bp_status gated_listen(bp_call *call, void *instance, bp_str channel,
 
     args.text = channel;
     args.notices = sink;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, listen) && args.ops->listen,
-                  "listen"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, BP_HAS(args.ops, bp_storage_ops, listen) && args.ops->listen,
+                      "listen"));
     return gate_run_long(call, instance, &gate_storage_list[LISTEN], run_listen, &args);
 }
 
@@ -355,9 +346,8 @@ static bp_status gated_notify(bp_call *call, void *instance, bp_transaction *tra
     args.transaction = transaction;
     args.text = channel;
     args.more = payload;
-    if (!gate_has(call, instance, BP_HAS(args.ops, bp_storage_ops, notify) && args.ops->notify,
-                  "notify"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, BP_HAS(args.ops, bp_storage_ops, notify) && args.ops->notify,
+                      "notify"));
     return gate_run(call, instance, &gate_storage_list[NOTIFY], run_notify, &args);
 }
 

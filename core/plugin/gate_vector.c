@@ -128,8 +128,7 @@ static bp_status check(bp_call *call, const struct args *args, int op)
 static bp_status pass(bp_call *call, struct instance *instance, int op, bool is_there,
                       gate_thunk thunk, struct args *args)
 {
-    if (!gate_has(call, instance, is_there, gate_vector_list[op].name))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, is_there, gate_vector_list[op].name));
     BP_TRY(check(call, args, op));
     args->op = gate_vector_list[op];
     return gate_run(call, instance, &args->op, thunk, args);
@@ -311,9 +310,8 @@ static bp_status gated_maintain(bp_call *call, void *instance, bp_str what)
 {
     struct args a = { .ops = ops_of(instance), .collection = what };
 
-    if (!gate_has(call, instance, BP_HAS(a.ops, bp_vector_ops, maintain) && a.ops->maintain,
-                  "maintain"))
-        return BP_UNSUPPORTED;
+    BP_TRY(gate_needs(call, instance, BP_HAS(a.ops, bp_vector_ops, maintain) && a.ops->maintain,
+                      "maintain"));
     return gate_run_long(call, instance, &gate_vector_list[MAINTAIN], run_maintain, &a);
 }
 

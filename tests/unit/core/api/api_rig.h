@@ -15,6 +15,7 @@
 
 #include "api/access.h"
 #include "api/api.h"
+#include "api/command_run.h"
 #include "api/web.h"
 #include "net/http_client.h"
 #include "plugin/services.h"
@@ -61,6 +62,7 @@ static struct {
     size_t       count;
     atomic_int   selects;
     bp_status    status; /* what a SELECT answers with */
+    atomic_bool  hangs;  /* a SELECT, for so long */
 } stored;
 
 static void store(const bp_sql_value *values)
@@ -87,6 +89,8 @@ static bp_status storage_exec(bp_call *call, void *object, bp_transaction *trans
         store(wanted);
         return BP_OK;
     }
+    while (stored.hangs && bp_str_starts(statement->sql, "SELECT"))
+        BP_TRY(call_sleep(call, BP_MILLISECONDS(1)));
     if (stored.status != BP_OK && bp_str_starts(statement->sql, "SELECT"))
         return call_fail(call, stored.status, "the fake storage fails");
     rows->values = found;
@@ -213,9 +217,10 @@ static void fill_services(void)
 
     memcpy(services, plugin_services, plugin_service_count * sizeof(*services));
     services[plugin_service_count] = web_service_entry;
+    services[plugin_service_count + 1] = command_service_entry;
     if (rig_layer)
-        services[plugin_service_count + 1] = *rig_layer->service;
-    registry_fill_host(services, plugin_service_count + (rig_layer ? 2 : 1));
+        services[plugin_service_count + 2] = *rig_layer->service;
+    registry_fill_host(services, plugin_service_count + (rig_layer ? 3 : 2));
 }
 
 /* A conf that asks for nothing: no keys, no limits, one listener on loopback. */

@@ -283,6 +283,12 @@ static void arguments_say_how_many_words_there_are(void **state)
                   { "[ID]", 0, 1 },
                   { "FROM TO", 2, 2 },
                   { "FROM [TO]", 1, 2 },
+                  { "...", 1, SIZE_MAX / 2 },
+                  { "..", 1, 1 },
+                  { "A...B", 1, 1 },
+                  { "  A  B ", 2, 2 },
+                  { "A... B", 2, SIZE_MAX / 2 },
+                  { "A... B...", 2, SIZE_MAX / 2 },
                   { "PATH...", 1, SIZE_MAX / 2 },
                   { "[WORD]...", 0, SIZE_MAX / 2 },
                   { "TO FROM...", 2, SIZE_MAX / 2 } };

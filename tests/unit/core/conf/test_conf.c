@@ -224,6 +224,9 @@ static void a_network_listener_without_authentication_is_an_error(void **state)
     assert_wrong("server: { listen: [ 0.0.0.0:8000, 127.0.0.2:1, localhost:1, 'unix:/run/b', "
                  "'[::1]:1' ] }\n",
                  expected);
+    snprintf(expected, sizeof(expected), "t.yaml:1:34: server.listen[1]: \"0.0.0.0:8000\" %s",
+             tail);
+    assert_wrong("server: { listen: [ 127.0.0.2:1, 0.0.0.0:8000 ] }\n", expected);
     assert_wrong("server: { listen: ':8000', allowed_hosts: [a.example], auth: { "
                  "allow_unauthenticated_network: true } }\n",
                  "");

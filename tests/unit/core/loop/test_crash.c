@@ -250,6 +250,45 @@ static void what_the_writer_has_taken_is_waited_for(void **state)
     munmap(slow, sizeof(*slow));
 }
 
+static void abort_with_the_report_at(int fd)
+{
+    crash_set_report_fd(fd);
+    abort();
+}
+
+static void abort_with_a_report_that_takes_nothing(void)
+{
+    abort_with_the_report_at(open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+static void abort_with_the_report_at_0(void)
+{
+    dup2(STDERR_FILENO, 0); // once more where the other goes
+    abort_with_the_report_at(0);
+}
+
+static size_t times_said(const char *text)
+{
+    size_t times = 0;
+
+    for (const char *at = strstr(said, text); at; at = strstr(at + 1, text))
+        times++;
+    return times;
+}
+
+static void a_report_may_have_any_file_or_none(void **state)
+{
+    (void)state;
+    status_of(abort_with_a_report_that_takes_nothing);
+    assert_int_equal(times_said(" crashed: "), 1);
+    assert_int_equal(times_said("\n  backtrace:\n"), 1);
+    assert_string_equal(reported, "");
+    status_of(abort_with_the_report_at_0);
+    assert_int_equal(times_said(" crashed: "), 2);
+    assert_int_equal(times_said("\n  backtrace:\n"), 2);
+    assert_true(times_said("test_crash(") >= 2);
+}
+
 static void abort_alone(void)
 {
     abort();
@@ -394,6 +433,58 @@ static void each_signal_that_ends_a_program_is_named(void **state)
     assert_string_equal(said, "");
 }
 
+static void abort_with_a_bad_name(bp_call *call, void *arg)
+{
+    (void)arg;
+    name(call);
+    call->op = (const char *)nowhere; // the report itself fails at it
+    abort();
+}
+
+static void abort_badly_on_a_fiber(void)
+{
+    start(abort_with_a_bad_name, NULL);
+}
+
+static void a_report_that_fails_is_not_begun_again(void **state)
+{
+    int         status = status_of(abort_badly_on_a_fiber);
+    const char *first = strstr(said, " crashed: SIGABRT\n  plugin: app/broken\n");
+
+    (void)state;
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    assert_non_null(first);
+    assert_null(strstr(first + 1, " crashed: "));
+    assert_null(strstr(said, "request-1"));
+}
+
+static void each_thread_has_one_stack_for_signals(void **state)
+{
+    stack_t before, now;
+    char   *at;
+
+    (void)state;
+    crash_thread_stop(); // there is none yet
+    crash_thread_start();
+    assert_int_equal(sigaltstack(NULL, &before), 0);
+    assert_int_equal(before.ss_size, 64 << 10);
+    assert_int_equal(before.ss_flags, 0);
+    crash_thread_start();
+    assert_int_equal(sigaltstack(NULL, &now), 0);
+    assert_ptr_equal(now.ss_sp, before.ss_sp);
+    at = now.ss_sp;
+    at[0] = at[(64 << 10) - 1] = 1;
+    crash_thread_stop();
+    assert_int_equal(sigaltstack(NULL, &now), 0);
+    assert_int_equal(now.ss_flags, SS_DISABLE);
+    assert_int_equal(msync(at, 64 << 10, MS_ASYNC), -1); // it is given back
+    crash_thread_stop();
+    crash_thread_start();
+    assert_int_equal(sigaltstack(NULL, &now), 0);
+    assert_int_equal(now.ss_flags, 0);
+    crash_thread_stop();
+}
+
 static void touch_on_a_fiber(void)
 {
     start(touch_in_call, NULL);
@@ -440,10 +531,13 @@ int main(void)
         cmocka_unit_test(the_build_id_is_that_of_the_program),
         cmocka_unit_test(what_was_logged_before_is_in_the_log),
         cmocka_unit_test(what_the_writer_has_taken_is_waited_for),
+        cmocka_unit_test(a_report_may_have_any_file_or_none),
         cmocka_unit_test(the_host_is_named_where_no_plugin_ran),
         cmocka_unit_test(a_job_is_named_by_its_call),
         cmocka_unit_test(exit_of_a_plugin_is_no_order_end),
 #if !defined(ANNOTATE_ASAN) && !defined(ANNOTATE_TSAN)
+        cmocka_unit_test(a_report_that_fails_is_not_begun_again),
+        cmocka_unit_test(each_thread_has_one_stack_for_signals),
         cmocka_unit_test(each_signal_that_ends_a_program_is_named),
         cmocka_unit_test(a_fault_says_its_address_and_an_overflow_its_cause),
 #endif

@@ -3,35 +3,11 @@
 #include "http_script.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 
-#include "loop/annotate.h"
+#include "../../../lib/gives_back.h"
+
 #include "net/line_server.h"
 #include "net/stream.h"
-
-/* The allocator keeps some of what was freed for itself, more in one round than in another. */
-enum { WARM_UP_ROUNDS = 40, ROUNDS = 60, SLACK_BYTES = 80 * ROUNDS };
-
-static size_t allocated(void)
-{
-    return mallinfo2().uordblks + mallinfo2().hblkhd;
-}
-
-static void assert_gives_back(void (*round)(void), const char *what)
-{
-    size_t before;
-
-#if defined(ANNOTATE_ASAN) || defined(ANNOTATE_TSAN)
-    skip();
-#endif
-    for (int i = 0; i < WARM_UP_ROUNDS; i++)
-        round();
-    before = allocated();
-    for (int i = 0; i < ROUNDS; i++)
-        round();
-    if (allocated() > before + SLACK_BYTES)
-        fail_msg("%s: %zu bytes more after %d rounds", what, allocated() - before, ROUNDS);
-}
 
 /* ---- requests ---- */
 

@@ -134,6 +134,25 @@ static void a_path_is_brought_into_normal_form_or_refused_with_its_reason(void *
     }
 }
 
+/* Also one that nobody looked at before: what stands before the text is not touched. */
+static void a_path_that_goes_above_its_root_stays_at_it(void **state)
+{
+    static const char *const cases[][2] = { { "/..", "/" },         { "/../a", "/a" },
+                                            { "/a/../../b", "/b" }, { "/../../..", "/" },
+                                            { "/a/../..", "/" },    { "", "/" },
+                                            { "/%2e%2e/a/", "/a/" } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char   room[64] = "////";
+        size_t len = url_path_normalise(bp_str_of(cases[i][0]), room + 4);
+
+        assert_int_equal(len, strlen(cases[i][1]));
+        assert_memory_equal(room + 4, cases[i][1], len);
+        assert_memory_equal(room, "////", 4);
+    }
+}
+
 /* The sentence; NULL for what may stand. */
 static const char *const queries[][2] = {
     { "", NULL },
@@ -362,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_is_brought_into_normal_form_or_refused_with_its_reason),
+        cmocka_unit_test(a_path_that_goes_above_its_root_stays_at_it),
         cmocka_unit_test(a_query_may_stand_or_is_refused_with_its_reason),
         cmocka_unit_test(an_authority_may_stand_or_is_refused_with_its_reason),
         cmocka_unit_test(a_query_is_taken_apart_at_each_ampersand),

@@ -246,8 +246,10 @@ static void commits_and_notices_are_never_tried_again(void **state)
 
 static void lack_it(bp_call *call)
 {
-    bp_storage_ops  part = whole;
-    bp_transaction *transaction;
+    bp_storage_ops     part = whole;
+    bp_transaction    *transaction;
+    const bp_statement statement = { .struct_size = sizeof(statement), .sql = BP_STR("SELECT 1") };
+    int64_t            changed;
 
     plugin.descriptor.ops = &part;
     part.rollback = NULL; // of no use without the other two
@@ -255,6 +257,13 @@ static void lack_it(bp_call *call)
     assert_non_null(strstr(call->error.message.data, "storage/fake cannot do \"transactions\""));
     part.exec = NULL;
     assert_int_equal(exec_with(call, bp_sql_null()), BP_UNSUPPORTED);
+    part.query = NULL, part.batch = NULL;
+    assert_int_equal(bp_storage_query(call, &instance.peer, NULL, &statement, &(bp_row_sink){ 0 }),
+                     BP_UNSUPPORTED);
+    assert_non_null(strstr(call->error.message.data, "storage/fake cannot do \"query\""));
+    assert_int_equal(bp_storage_batch(call, &instance.peer, &statement, 1, &changed),
+                     BP_UNSUPPORTED);
+    assert_non_null(strstr(call->error.message.data, "storage/fake cannot do \"batch\""));
     part.struct_size = offsetof(bp_storage_ops, notify); // of a plugin that is older than it
     assert_int_equal(bp_storage_notify(call, &instance.peer, NULL, BP_STR("news"), BP_STR("")),
                      BP_UNSUPPORTED);

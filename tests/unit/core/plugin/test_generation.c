@@ -173,6 +173,44 @@ static void a_successor_that_fails_takes_nothing_down(void **state)
     conf_free(conf);
 }
 
+/* One instance, for a command: it is up with those that it refers to. */
+static void one_is_started_with_what_it_needs_alone(void **state)
+{
+    static const struct {
+        const char *kind, *name;
+        const char *up; /* of all, in the order of the conf's kinds */
+    } cases[] = {
+        { "storage", "other", "storage.other " },
+        { "health", "main", "storage.main health.main " },
+        { "health", "other", "storage.other health.other " },
+        { "cache", "main", "cache.main " },
+        { "cache", "other", "" },
+        { "vector", "main", "" },
+    };
+
+    (void)state;
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        static const char *const each[][2] = { { "storage", "main" },
+                                               { "storage", "other" },
+                                               { "cache", "main" },
+                                               { "health", "main" },
+                                               { "health", "other" } };
+        struct conf             *conf = conf_of(first_conf);
+        struct generation       *one = generation_of(conf, NULL);
+        char                     up[256] = "";
+
+        assert_true(generation_start_only(one, bp_str_of(cases[c].kind), bp_str_of(cases[c].name)));
+        for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++)
+            if (unit_of(one, each[i][0], each[i][1])->is_up)
+                snprintf(up + strlen(up), sizeof(up) - strlen(up), "%s.%s ", each[i][0],
+                         each[i][1]);
+        assert_string_equal(up, cases[c].up);
+        generation_stop(one);
+        generation_free(one);
+        conf_free(conf);
+    }
+}
+
 /* ---- who uses it ---- */
 
 static struct generation *used;
@@ -226,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_did_not_change_is_taken_over_running),
         cmocka_unit_test(a_successor_that_fails_takes_nothing_down),
+        cmocka_unit_test(one_is_started_with_what_it_needs_alone),
         cmocka_unit_test(whoever_uses_it_is_waited_for),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -247,6 +247,103 @@ static void what_is_linked_badly_is_refused(void **state)
     }
 }
 
+/* A linker may put what comes first in the file anywhere in memory. */
+static void addresses_in_memory_are_not_places_in_the_file(void **state)
+{
+    static const int64_t tags[] = { DT_SYMTAB, DT_STRTAB, DT_GNU_HASH, DT_HASH };
+    Elf64_Phdr          *segments = (Elf64_Phdr *)(bytes + header()->e_phoff);
+    bp_str_list          before;
+
+    (void)state;
+    inspect(size);
+    before = judged.needed;
+    for (int i = 0; i < header()->e_phnum; i++)
+        segments[i].p_vaddr += 0x300000;
+    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+        if (dynamic(tags[i]))
+            dynamic(tags[i])->d_un.d_ptr += 0x300000;
+    inspect(size);
+    assert_string_equal(judged.problem.text, "");
+    assert_true(judged.is_accepted);
+    assert_int_equal(judged.needed.count, before.count);
+    for (size_t i = 0; i < before.count; i++)
+        assert_true(bp_str_equal(judged.needed.items[i], before.items[i]));
+    dynamic(DT_STRTAB)->d_un.d_ptr = 0x300000 - 1; // just before the first segment
+    inspect(size);
+    assert_false(judged.is_accepted);
+}
+
+static void tables_begin_where_their_entries_can(void **state)
+{
+    (void)state;
+    for (int shift = 1; shift < 8; shift++) {
+        segment(PT_DYNAMIC)->p_offset += (uint64_t)shift;
+        assert_refused("it has no dynamic section");
+        dynamic(DT_SYMTAB)->d_un.d_ptr += (uint64_t)shift;
+        assert_refused("its symbol table is damaged or cut off");
+    }
+}
+
+/* The old table of hashes says itself how many symbols there are; it is put in place of the new. */
+static void either_table_of_hashes_counts_the_symbols(void **state)
+{
+    const Elf64_Sym *symbols = (const Elf64_Sym *)(bytes + dynamic(DT_SYMTAB)->d_un.d_ptr);
+    const char      *strings = (const char *)bytes + dynamic(DT_STRTAB)->d_un.d_ptr;
+    uint32_t         at = 0, *table;
+
+    (void)state;
+    if (!dynamic(DT_GNU_HASH) || dynamic(DT_HASH))
+        skip();
+    while (strcmp(strings + symbols[at].st_name, "bp_plugin_entry") != 0)
+        at++;
+    dynamic(DT_GNU_HASH)->d_tag = DT_HASH;
+    table = (uint32_t *)(bytes + dynamic(DT_HASH)->d_un.d_ptr);
+    table[0] = 1;
+    table[1] = at + 1;
+    inspect(size);
+    assert_true(judged.is_accepted);
+    table[1] = at;
+    assert_refused("it does not export bp_plugin_entry()");
+}
+
+static void what_a_file_exports_and_needs_is_listed(void **state)
+{
+    const char *strings = (const char *)good + dynamic(DT_STRTAB)->d_un.d_ptr;
+    size_t      count = 0;
+
+    (void)state;
+    inspect(size);
+    for (const Elf64_Dyn *entry = (Elf64_Dyn *)(bytes + segment(PT_DYNAMIC)->p_offset);
+         entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_NEEDED) {
+            assert_true(count < judged.needed.count);
+            assert_true(bp_str_is(judged.needed.items[count], strings + entry->d_un.d_val));
+            count++;
+        }
+    assert_int_equal(judged.needed.count, count);
+    assert_true(count > 0);
+    count = judged.extra_exports.count;
+    memcpy(memmem(bytes + dynamic(DT_STRTAB)->d_un.d_ptr, dynamic(DT_STRSZ)->d_un.d_val,
+                  "bp_plugin_entry", 16),
+           "bp_plugin_entrt", 15);
+    inspect(size);
+    assert_int_equal(judged.extra_exports.count, count + 1);
+    assert_true(bp_str_is(judged.extra_exports.items[count], "bp_plugin_entrt"));
+}
+
+/* What stands behind a short note is not part of it. */
+static void a_short_note_has_nothing_behind_its_end(void **state)
+{
+    static const char nothing[sizeof(bp_plugin_note)];
+
+    (void)state;
+    note()->descriptor_size = 8;
+    inspect(size);
+    assert_memory_equal(&judged.note, bytes + ((uint8_t *)note() - bytes), 32);
+    assert_memory_equal((char *)&judged.note + 32, nothing, sizeof(bp_plugin_note) - 32);
+    assert_false(judged.is_accepted);
+}
+
 static void flags_of_either_kind_bind_now(void **state)
 {
     (void)state;
@@ -353,6 +450,15 @@ static void kinds_are_known_by_name(void **state)
     (void)state;
     assert_string_equal(plugin_kind_find("app")->name, "app");
     assert_string_equal(plugin_kind_find("storage")->name, "storage");
+    for (size_t i = 0; i < 8; i++) {
+        static const char *const  names[] = { "storage", "cache",  "vector", "embed",
+                                              "llm",     "health", "alert",  "app" };
+        const struct plugin_kind *kind = plugin_kind_find(names[i]);
+
+        assert_string_equal(kind->name, names[i]);
+        assert_int_equal(kind->oldest, 1);
+        assert_int_equal(kind->newest, 1);
+    }
     assert_null(plugin_kind_find("ap"));
     assert_null(plugin_kind_find(""));
 }
@@ -367,6 +473,11 @@ int main(void)
         INSPECTED(what_is_cut_off_is_refused),
         INSPECTED(a_note_that_does_not_fit_is_refused),
         INSPECTED(what_is_linked_badly_is_refused),
+        INSPECTED(addresses_in_memory_are_not_places_in_the_file),
+        INSPECTED(tables_begin_where_their_entries_can),
+        INSPECTED(either_table_of_hashes_counts_the_symbols),
+        INSPECTED(what_a_file_exports_and_needs_is_listed),
+        INSPECTED(a_short_note_has_nothing_behind_its_end),
         INSPECTED(flags_of_either_kind_bind_now),
         INSPECTED(any_byte_may_be_wrong),
         INSPECTED(a_file_that_others_may_change_is_refused),

@@ -194,6 +194,15 @@ static void services_are_those_of_this_host(void **state)
     assert_false(are_filled());
     assert_string_equal(problem.text, "its list of required services is malformed");
     ask_for("call", 1, 8);
+    theirs.requires_begin = theirs.requires_end; // the end is before it
+    theirs.requires_end = &require;
+    assert_false(are_filled());
+    assert_string_equal(problem.text, "its list of required services is malformed");
+    ask_for("call", 1, 8);
+    theirs.require_size = 2 * sizeof(require); // of a newer plugin, and half an entry
+    assert_false(are_filled());
+    assert_string_equal(problem.text, "its list of required services is malformed");
+    ask_for("call", 1, 8);
     theirs.requires_end = NULL;
     assert_false(are_filled());
     ask_for("call", 1, 8);
@@ -217,6 +226,10 @@ static void files_are_found_one_folder_deep(void **state)
     copy_to("cache/deeper/other.so");
     copy_to("cache/.hidden.so");
     copy_to("cache/memory.txt");
+    copy_to(".memory.so");
+    copy_to(".hidden/memory.so");
+    copy_to("cache/.so"); // a hidden file without a name
+    copy_to("cache/so");
     assert_true(registry_scan(registry, folder, &problem));
     assert_int_equal(registry_count(registry), 1);
     assert_true(registry_at(registry, 0)->is_accepted);
@@ -273,6 +286,51 @@ static void a_file_has_one_digest(void **state)
     assert_false(digest_of_file("/nowhere/at/all", digest));
 }
 
+static void check_digest(const char *text, const char *wanted)
+{
+    struct conf_plugins plugins = registry_for_conf(registry);
+    struct conf        *conf = conf_parse("t.yaml", bp_str_of(text), NULL);
+    struct bp_buf       out;
+
+    conf_resolve(conf, &plugins);
+    registry_check_digests(registry, conf);
+    buf_init(&out, NULL, 1 << 16);
+    problems_print(&conf->problems, &out);
+    if (!bp_str_is(buf_str(&out), wanted))
+        fail_msg("\nnot    %s\nbut is " BP_FMT, wanted, BP_ARG(buf_str(&out)));
+    buf_free(&out);
+    conf_free(conf);
+}
+
+#define WRONG_DIGEST "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+static void a_file_that_is_not_the_pinned_one_is_told(void **state)
+{
+    char digest[65], text[512], wanted[512];
+
+    (void)state;
+    copy_to("alert/another.txt");
+    copy_to("cache/memory.so");
+    assert_true(registry_scan(registry, folder, &problem));
+    assert_true(digest_of_file(good_path, digest));
+    snprintf(text, sizeof(text), "cache: { main: { use: memory, digest: %s } }\n", digest);
+    check_digest(text, "");
+    for (char *at = digest; *at; at++)
+        if (*at >= 'a')
+            *at = (char)(*at - 'a' + 'A');
+    snprintf(text, sizeof(text), "cache: { main: { use: memory, digest: %s } }\n", digest);
+    check_digest(text, "");
+    check_digest("cache: { main: { use: memory } }\n", "");
+    check_digest("cache: { main: { use: memory, digest: '${PIN:-}' } }\n", "");
+    assert_true(digest_of_file(good_path, digest));
+    snprintf(wanted, sizeof(wanted),
+             "t.yaml:1:39: cache.main.digest: the file %s/cache/memory.so has the SHA-256 %s, "
+             "which "
+             "is not the pinned one: it is not loaded\n",
+             folder, digest);
+    check_digest("cache: { main: { use: memory, digest: " WRONG_DIGEST " } }\n", wanted);
+}
+
 static void the_conf_sees_what_can_be_loaded(void **state)
 {
     struct conf_plugins plugins;
@@ -304,6 +362,7 @@ int main(void)
         LISTED(two_of_one_name_are_both_refused),
         LISTED(a_folder_that_is_not_there_is_named),
         LISTED(a_file_has_one_digest),
+        LISTED(a_file_that_is_not_the_pinned_one_is_told),
         LISTED(the_conf_sees_what_can_be_loaded),
     };
 

@@ -1,0 +1,163 @@
+/* test_gate_notes.c - what the gate writes down of each call: in the record by which an instance is
+ * judged, and as a span in the log; and that a gate gives back what it took. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <backplane/cache.h>
+
+#include "gate_rig.h"
+#include "plugin/gate.h"
+
+#include "../../../lib/gives_back.h"
+
+static bp_status says;
+
+static bp_status fake_get(bp_call *call, void *self, bp_str key, bp_str *value)
+{
+    (void)self, (void)key;
+    *value = BP_STR("");
+    return says == BP_OK ? BP_OK : bp_fail(call, says, "as the test says");
+}
+
+static const bp_cache_ops ops = { .struct_size = sizeof(ops), .get = fake_get };
+
+static int set_up(void **state)
+{
+    (void)state;
+    says = BP_OK;
+    if (rig_start_with("cache", &ops, &(struct gate_conf){ .retries = 0 }) != 0)
+        return -1;
+    memset(&unit.calls, 0, sizeof(unit.calls));
+    return 0;
+}
+
+static void get(bp_call *call)
+{
+    bp_str value;
+
+    assert_int_equal(bp_cache_get(call, &instance.peer, BP_STR("key"), &value), says);
+}
+
+/* ---- the record ---- */
+
+static void each_call_is_noted_and_which_of_them_failed(void **state)
+{
+    static const struct {
+        bp_status status;
+        bool      is_failure; /* of the instance, and not of what it was asked */
+    } cases[] = {
+        { BP_OK, false },         { BP_INVALID, false }, { BP_NOT_FOUND, false },
+        { BP_CONFLICT, false },   { BP_DENIED, false },  { BP_LIMIT, false },
+        { BP_UNAVAILABLE, true }, { BP_UPSTREAM, true }, { BP_IO, true },
+        { BP_FULL, true },        { BP_DATA, true },     { BP_INTERNAL, true },
+    };
+    int64_t failed = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct call_record record;
+
+        says = cases[i].status;
+        on_call(get);
+        failed += cases[i].is_failure;
+        record = call_record_of(&unit);
+        assert_int_equal(record.calls, i + 1);
+        if ((int64_t)record.failed != failed)
+            fail_msg("%s: %d", bp_status_label(says), (int)record.failed);
+        if (cases[i].is_failure)
+            assert_int_equal(record.last_status, says);
+    }
+}
+
+/* ---- the span ---- */
+
+static char log_path[64], logged[4096];
+
+static void log_one(uint32_t level)
+{
+    struct log *log;
+    FILE       *file;
+
+    snprintf(log_path, sizeof(log_path), "/tmp/backplane-test-%d.log", (int)getpid());
+    log = log_open(&(struct log_options){ .level = level, .path = log_path, .queue_lines = 16 });
+    assert_non_null(log);
+    worker.log = log;
+    on_call(get);
+    worker.log = NULL;
+    log_close(log);
+    file = fopen(log_path, "re");
+    assert_non_null(file);
+    logged[fread(logged, 1, sizeof(logged) - 1, file)] = '\0';
+    fclose(file);
+    unlink(log_path);
+}
+
+static void expect_span(const char *outcome)
+{
+    char   start[128];
+    char  *at = strstr(logged, "\"duration_us\":"), *end;
+    size_t digits;
+
+    if (!at)
+        fail_msg("no span in %s", logged);
+    at += strlen("\"duration_us\":");
+    digits = strspn(at, "0123456789");
+    assert_in_range(digits, 1, 9);
+    snprintf(start, sizeof(start), ",\"outcome\":\"%s\",\"span_id\":\"", outcome);
+    at += digits;
+    if (strncmp(at, start, strlen(start)) != 0)
+        fail_msg("not %s but %s", start, at);
+    at += strlen(start);
+    assert_int_equal(strspn(at, "0123456789abcdef"), 16);
+    end = at + 16;
+    assert_int_equal(*end, '"');
+    assert_non_null(strstr(logged, "\"event\":\"span\""));
+    assert_non_null(strstr(logged, "cache/fake"));
+}
+
+static void a_call_is_a_span_in_a_log_of_everything(void **state)
+{
+    (void)state;
+    log_one(BP_LOG_DEBUG);
+    expect_span("ok");
+    says = BP_CONFLICT;
+    log_one(BP_LOG_DEBUG);
+    expect_span("conflict");
+    log_one(BP_LOG_INFO);
+    assert_null(strstr(logged, "span"));
+}
+
+/* ---- memory ---- */
+
+static void make_and_free(void)
+{
+    assert_int_equal(rig_start_with("cache", &ops, &(struct gate_conf){ .retries = 0 }), 0);
+    on_call(get);
+    rig_stop(NULL);
+}
+
+static void a_gate_gives_back_what_it_took(void **state)
+{
+    (void)state;
+    says = BP_OK;
+    assert_gives_back(make_and_free, "gates");
+}
+
+#define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, rig_stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        GATED(each_call_is_noted_and_which_of_them_failed),
+        GATED(a_call_is_a_span_in_a_log_of_everything),
+        cmocka_unit_test(a_gate_gives_back_what_it_took),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
