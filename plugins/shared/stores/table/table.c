@@ -257,12 +257,19 @@ static bool is_over_full(struct table *table)
 void table_make_room(struct table *table)
 {
     /* One from each shard in turn, and the next call goes on where this one ended: nearly the
-     * oldest of all, without a lock on all. */
-    for (int idle = 0; is_over_full(table) && idle < SHARDS;) {
+     * oldest of all, without a lock on all. A shard that chance has filled less than others is
+     * passed over once, or it would lose even what is used all the time. */
+    for (int idle = 0; is_over_full(table) && idle < 2 * SHARDS;) {
         struct shard *shard = &table->shards[atomic_fetch_add(&table->next_victim, 1) % SHARDS];
+        bool          is_small;
+
         pthread_mutex_lock(&shard->lock);
-        idle = shard->oldest ? 0 : idle + 1;
-        if (shard->oldest) {
+        is_small = idle < SHARDS &&
+                   (int64_t)shard->entry_count * SHARDS < (int64_t)atomic_load(&table->entries);
+        if (!shard->oldest || is_small) {
+            idle++;
+        } else {
+            idle = 0;
             table_remove(table, shard, shard->oldest);
             atomic_fetch_add(&table->evictions, 1);
         }

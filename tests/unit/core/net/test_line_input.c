@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -200,7 +201,8 @@ static void feed(bp_call *call, void *arg)
         const char *piece = feeding->pieces[i];
 
         assert_int_equal(write(feeding->fd, piece, strlen(piece)), (ssize_t)strlen(piece));
-        call_sleep(call, BP_MILLISECONDS(3)); // so that it is read by itself
+        for (int unread = 1; unread; ioctl(feeding->fd, FIONREAD, &unread))
+            call_sleep(call, BP_MILLISECONDS(1)); // it is read by itself
     }
     close(feeding->fd);
 }
