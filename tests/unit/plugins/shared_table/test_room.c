@@ -1,5 +1,5 @@
-/* test_room.c - what a table gives up when it is full: the longest unused, however chance has spread
- * the keys. */
+/* test_room.c - what a table gives up when it is full: the longest unused, however chance has
+ * spread the keys. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
