@@ -166,12 +166,11 @@ def a_server_that_stands_still_delays_nobody_beyond_the_deadline():
         postgres.send_signal(signal.SIGSTOP)
         try:
             started = time.monotonic()
-            with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            with concurrent.futures.ThreadPoolExecutor(24) as pool:
                 answers = list(pool.map(lambda i: run("SELECT 1" if i % 2 else f"INSERT INTO t VALUES({50 + i}, 's')",
-                                                      to=patient), range(6)))
+                                                      to=patient), range(24)))
             took = time.monotonic() - started
-            # 429: all connections of the pool were being made until the deadline.
-            check({a.status for a in answers} <= {429, 503, 504}, str([a.status for a in answers]))
+            check({a.status for a in answers} <= {503, 504}, str([a.status for a in answers]))
             check(took < 45, f"{took:.1f} s is no deadline")
             check_equal(patient.get("/health/live").status, 200, "the process lives")
         finally:

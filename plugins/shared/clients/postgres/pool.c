@@ -268,6 +268,14 @@ static bp_status fail_full(bp_call *call, const struct postgres_pool *pool, int6
                        "PostgreSQL at %s:%s has had no connection left for this worker for %.1f s: "
                        "raise max_connections of the server or lower pool_max",
                        pool->target->endpoints[0].host, pool->target->endpoints[0].port, seconds);
+    if (!pool->refusals && pool->in_use + pool->idle_count < pool->open)
+        return bp_fail(call, BP_UNAVAILABLE,
+                       "waited %.1f s for a connection to PostgreSQL at %s:%s, which does not "
+                       "answer "
+                       "those that are being made: is the host up, is a firewall in the way, is "
+                       "the "
+                       "server overloaded?",
+                       seconds, pool->target->endpoints[0].host, pool->target->endpoints[0].port);
     return bp_fail(call, BP_LIMIT,
                    "waited %.1f s for a free connection: all %u connections of this worker to "
                    "PostgreSQL were in use; raise pool_max (and max_connections of the server), or "

@@ -1,7 +1,7 @@
 /* test_http_exact.c - answers of the HTTP server, word for word, and what is counted of them. */
 #include "http_told.h"
 
-/* ---- what is said ---- */
+/* ---- the bytes sent ---- */
 
 static time_t began; /* the test */
 

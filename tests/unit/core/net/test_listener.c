@@ -1,4 +1,4 @@
-/* test_listener.c - listening sockets: addresses and what is said of wrong ones, sockets of the
+/* test_listener.c - listening sockets: addresses, the sentences about wrong ones, sockets of the
  * file system, the limits of connections. */
 #include "http_handlers.h"
 

@@ -1,5 +1,5 @@
 /* test_stream_refusals.c - connections to other servers: what is refused before a byte goes out,
- * and what is said of one that was closed or kept. */
+ * and the sentences about one that was closed or kept. */
 #include "net_test.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* test_tls_files.c - the files that TLS is made of: authorities, certificates and keys of clients,
- * files that are written again; and what is said when they, the other side or its end are not as
- * they should be. */
+ * files that are written again; and the sentences about wrong files, a wrong other side and an end
+ * without notice. */
 #include "tls_rig.h"
 
 static char folder[] = "/tmp/bp_tls_XXXXXX", own_path[64], own_key_path[64], other_key_path[64];
