@@ -245,6 +245,17 @@ static int64_t limit_of(const bp_call *call, int64_t deadline_ns)
     return own < deadline_ns ? own : deadline_ns;
 }
 
+/* libuv counts whole milliseconds and rounds its clock down. The timer fires at the first of them
+ * that begins after `left_ns`, so that a wait never ends before its limit. */
+static void start_timer(uv_timer_t *timer, int64_t left_ns)
+{
+    uint64_t fires_ms;
+
+    uv_update_time(timer->loop);
+    fires_ms = (uv_hrtime() + (uint64_t)left_ns + 999999) / 1000000;
+    uv_timer_start(timer, on_timer, fires_ms - uv_now(timer->loop), 0);
+}
+
 bp_status call_wait(bp_call *call, int64_t deadline_ns, const char *what)
 {
     int64_t     limit_ns;
@@ -264,8 +275,7 @@ bp_status call_wait(bp_call *call, int64_t deadline_ns, const char *what)
 
         if (left_ns <= 0)
             return call_over(call) != BP_OK ? call->over : BP_DEADLINE;
-        uv_update_time(&call->worker->loop);
-        uv_timer_start(timer, on_timer, (uint64_t)((left_ns + 999999) / 1000000), 0);
+        start_timer(timer, left_ns);
     }
     fiber_park(call->fiber, what);
     if (has_timer)

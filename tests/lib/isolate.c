@@ -4,6 +4,9 @@
  * in the same process fails as well, or crashes. Linked with --wrap=_cmocka_run_group_tests: the
  * child ends after the first failure, and another one begins with the next test, set-up included.
  * With BP_TEST_NO_FORK=1 everything runs in one process, for a debugger.
+ *
+ * cmocka leaves a failed test by longjmp(), which no other thread may do. Where fibers are threads
+ * (BP_FIBERS_ARE_THREADS) the child aborts instead, after the line of the assertion.
  */
 #include <setjmp.h>
 #include <stdbool.h>
@@ -72,6 +75,9 @@ static void run_from(const char *name, const struct CMUnitTest *tests, size_t co
     void *state = NULL;
     int   failed = 0;
 
+#ifdef BP_FIBERS_ARE_THREADS
+    setenv("CMOCKA_TEST_ABORT", "1", 1);
+#endif
     if (set_up && set_up(&state) != 0) {
         fprintf(stderr, "%s: the set-up of the group fails\n", name);
         place->at = count - 1; // none of them can run

@@ -376,6 +376,26 @@ static void wait_by_the_timer(bp_call *call)
     assert_int_equal(call->over, BP_DEADLINE);
 }
 
+/* Each begins late in a millisecond of the loop's clock and so is counted from its beginning. */
+static void wait_over_and_over(bp_call *call)
+{
+    for (int64_t left_ns = 100000; left_ns < 2100000; left_ns += 20000) {
+        int64_t until_ns;
+
+        while (clock_now_ns() % 1000000 < 950000)
+            continue;
+        until_ns = clock_now_ns() + left_ns;
+        assert_int_equal(call_wait(call, until_ns, "a while"), BP_DEADLINE);
+        assert_true(clock_now_ns() >= until_ns);
+    }
+}
+
+static void no_wait_ends_before_its_limit(void **state)
+{
+    (void)state;
+    on_call(wait_over_and_over);
+}
+
 static void the_timer_of_a_wait_is_stopped_with_it(void **state)
 {
     (void)state;
@@ -532,6 +552,7 @@ int main(void)
         LIFE(scratch_memory_is_as_large_as_its_call_and_freed_with_it),
         LIFE(what_ended_a_call_first_stays_and_a_shield_holds_it_off),
         LIFE(a_test_may_cancel_a_call_at_its_nth_wait),
+        LIFE(no_wait_ends_before_its_limit),
         LIFE(the_timer_of_a_wait_is_stopped_with_it),
         LIFE(ids_count_up_under_a_prefix),
         LIFE(the_first_block_of_a_call_is_kept_for_the_next),
