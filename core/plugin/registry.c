@@ -52,7 +52,7 @@ void registry_free(struct plugin_registry *registry)
 {
     if (!registry)
         return;
-    // Modules are resident: they stay mapped, and lt_dlexit() would only close what is not.
+    // Modules are resident: they stay mapped, and lt_dlexit() would only close the others.
     arena_free(&registry->arena);
     free(registry);
 }
