@@ -117,8 +117,4 @@ bp_status local_sweep(bp_call *call, void *instance)
     BP_SUSPENDS; /* a job: clears away the rests of dropped collections */
 bp_status local_maintain(bp_call *call, void *instance, bp_str what) BP_SUSPENDS;
 
-/* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under
- * BP_COSINE. */
-bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
-
 #endif

@@ -113,10 +113,8 @@ void array_add(bp_buf *buf, bp_str member);
 void array_add_integer(bp_buf *buf, int64_t member);
 void array_add_vector(bp_buf *buf, const float *vector, uint32_t dimensions); /* NULL: a NULL */
 void array_end(bp_buf *buf);
-/* "[1,2.5]" of a vector that vector_prepare() has made. */
+/* "[1,2.5]" of a vector that vectors_prepare() has made. */
 void vector_add(bp_buf *buf, const float *vector, uint32_t dimensions);
-/* As it is kept; false when it cannot be: not finite, or zero under BP_COSINE. */
-bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
 
 /* ---- filter.c ---- */
 

@@ -65,7 +65,7 @@ static bp_status write_vectors(bp_call *call, struct search *s)
                        c->name, c->dimensions, s->query->dimensions);
     if (!vector)
         return BP_NO_MEMORY;
-    if (!vector_prepare(s->query->vector, c->dimensions, c->metric, vector))
+    if (!vectors_prepare(s->query->vector, c->dimensions, c->metric, vector))
         return bp_fail(call, BP_INVALID, "the query's vector is zero or not finite");
     vector_add(text, vector, c->dimensions);
     // Without iterative scan a graph gives ef_search points before the filter, which may be too

@@ -2,7 +2,6 @@
  * script. */
 #include "store.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include <backplane/json.h>
@@ -18,23 +17,6 @@ enum {
 bp_str id_text(bp_call *call, uint64_t id)
 {
     return bp_format(call, "%0*llu", ID_DIGITS, (unsigned long long)id);
-}
-
-bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into)
-{
-    double sum = 0, scale;
-
-    for (uint32_t i = 0; i < dimensions; i++) {
-        if (!isfinite(vector[i]))
-            return false;
-        sum += (double)vector[i] * vector[i];
-    }
-    if (metric == BP_COSINE && sum <= 0)
-        return false;
-    scale = metric == BP_COSINE ? 1 / sqrt(sum) : 1;
-    for (uint32_t i = 0; i < dimensions; i++)
-        into[i] = (float)(vector[i] * scale);
-    return true;
 }
 
 /* ---- upsert ---- */
@@ -104,7 +86,7 @@ static bp_status prepare_point(bp_call *call, const struct write *write, const b
         float *kept = BP_NEW_ARRAY(call, float, collection->dimensions);
         if (!kept)
             return BP_NO_MEMORY;
-        if (!vector_prepare(point->vector, collection->dimensions, collection->metric, kept))
+        if (!vectors_prepare(point->vector, collection->dimensions, collection->metric, kept))
             return bp_fail(call, BP_INVALID, "point %llu: its vector is %s",
                            (unsigned long long)point->id,
                            collection->metric == BP_COSINE ? "zero or not finite" : "not finite");

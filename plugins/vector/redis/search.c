@@ -454,7 +454,7 @@ static bp_status prepare_vector(bp_call *call, struct search *search)
                                                 : kernel_inner_product();
     if (!search->vector || !search->row)
         return BP_NO_MEMORY;
-    if (!vector_prepare(query->vector, collection->dimensions, collection->metric, search->vector))
+    if (!vectors_prepare(query->vector, collection->dimensions, collection->metric, search->vector))
         return bp_fail(call, BP_INVALID, "the query's vector is zero or not finite");
     return BP_OK;
 }

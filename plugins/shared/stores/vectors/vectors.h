@@ -7,6 +7,7 @@
  *      vectors_check_point()     may this point be kept
  *      vectors_check_metadata()  the part of it that comes from clients
  *      vectors_check_text()      UTF-8 without NUL, which PostgreSQL cannot keep
+ *      vectors_prepare()         the vector as the stores keep it
  */
 #ifndef SHARED_VECTORS_H
 #define SHARED_VECTORS_H
@@ -53,5 +54,9 @@ const char *vectors_check_metadata(bp_call *call, const bp_json *metadata);
  * depends on the schema. *metadata, if not NULL, is the parsed metadata; NULL when there is none.
  */
 bp_status vectors_check_point(bp_call *call, const bp_point *point, const bp_json **metadata);
+
+/* The vector as the stores keep it, in `into`: of length 1 under BP_COSINE, unchanged otherwise.
+ * False when it cannot be kept: not finite, or zero under BP_COSINE. */
+bool vectors_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
 
 #endif
