@@ -91,8 +91,8 @@ bp_status index_points_new(bp_call *call, size_t most, struct points **points)
     *points = made;
     if (!made)
         return BP_NO_MEMORY;
-    made->items = BP_NEW_ARRAY(call, bp_point, most + 1);
-    made->texts = BP_NEW_ARRAY(call, bp_str, most + 1);
+    made->items = BP_NEW_ARRAY(call, bp_point, most);
+    made->texts = BP_NEW_ARRAY(call, bp_str, most);
     return made->items && made->texts ? BP_OK : BP_NO_MEMORY;
 }
 

@@ -245,7 +245,7 @@ bp_status answer_choose(bp_call *call, bp_str text, const bp_passage *passages, 
 {
     struct question  *question = BP_NEW(call, struct question);
     struct candidate *candidates = BP_NEW_ARRAY(call, struct candidate, SENTENCES_MAX);
-    uint64_t         *titles = BP_NEW_ARRAY(call, uint64_t, count + 1);
+    uint64_t         *titles = BP_NEW_ARRAY(call, uint64_t, count);
     size_t            total;
 
     memset(answer, 0, sizeof(*answer));

@@ -1,5 +1,5 @@
-/* vector_words.h - what a vector store finds, lists and copies, as texts, and four points with a fifth
- * that has words alone. */
+/* vector_words.h - what a vector store finds, lists and copies, as texts, and four points with a
+ * fifth that has words alone. */
 #ifndef VECTOR_WORDS_H
 #define VECTOR_WORDS_H
 
@@ -18,7 +18,7 @@ static inline const char *leg_of(const bp_leg *leg)
 }
 
 static inline const char *found(const char *name, const float *vector, const char *words,
-                         const bp_filter *filter, uint32_t limit)
+                                const bp_filter *filter, uint32_t limit)
 {
     struct legs legs;
     bp_status   status = find(name, vector, vector ? 2 : 0, words, filter, limit, &legs);
