@@ -73,18 +73,12 @@ static bp_status read_chunks(bp_call *call, struct retrieval *self, struct docum
 
 /* ---- writing ---- */
 
-static bp_status write_points(bp_call *call, const struct batch *batch, struct document *documents,
-                              size_t count)
+static bp_status write_points(bp_call *call, const struct batch *batch,
+                              const struct document *documents, size_t count)
 {
     struct points *points;
-    size_t         chunks = 0;
 
-    for (size_t i = 0; i < count; i++)
-        chunks += documents[i].chunk_count;
-    BP_TRY(index_points_new(call, chunks, &points));
-    for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; c < documents[i].chunk_count; c++)
-            index_points_add(call, points, &documents[i], &documents[i].chunks[c]);
+    BP_TRY(index_points_of(call, documents, count, &points));
     return index_points_write(call, batch->self, batch->collection.vector_name, points);
 }
 
