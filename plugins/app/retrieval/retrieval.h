@@ -127,7 +127,7 @@ struct document {
     bool    is_queued; /* committed, but not searchable yet */
     bp_str  problem;   /* why it was refused; empty: it was not */
     struct chunk *chunks;
-    size_t        chunk_count; /* none of what is unchanged or refused */
+    size_t        chunk_count; /* 0: it is unchanged, refused or empty */
 };
 
 struct chunk {
