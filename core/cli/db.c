@@ -16,7 +16,7 @@ static const struct {
     { "bloat", false, NULL },       { "tables", false, NULL },
     { "vacuum", true, "vacuumed" }, { "reindex", true, "indexes were rebuilt" },
 };
-enum { OUTPUT_BYTES_MAX = 64 << 20 };
+enum { OUTPUT_BYTES_MAX = 64 << 20, CELL_CHARS_MAX = 60 }; // wider cells stand out
 enum { ACTIONS = sizeof(actions) / sizeof(actions[0]) };
 
 struct db_job {
@@ -54,7 +54,7 @@ static void print_table(const bp_rows *rows)
                                                 : snprintf(text, sizeof(text), BP_FMT, BP_ARG(rows->columns[c]));
 
                 if (pass == 0 && (uint32_t)len > widths[c])
-                    widths[c] = (uint32_t)len > 60 ? 60 : (uint32_t)len;
+                    widths[c] = len < CELL_CHARS_MAX ? (uint32_t)len : CELL_CHARS_MAX;
                 if (pass == 1)
                     printf(value && value->type == BP_SQL_INTEGER ? "%*s%s" : "%-*s%s",
                            (int)widths[c], text, c + 1 < rows->column_count ? "  " : "\n");

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "cli/world.h"
@@ -73,6 +72,7 @@ static void look_at_overlap(struct world *world, const struct place *late,
     say_at(world, false, late, sentence);
 }
 
+/* Its path is absolute and as short as one has to be, or the conf would not be valid. */
 static void look_at_socket(struct world *world, const struct place *place)
 {
     const char *path = place->address.data + 5;
@@ -81,15 +81,13 @@ static void look_at_socket(struct world *world, const struct place *place)
     char        folder[4200], sentence[4600];
 
     sentence[0] = '\0';
-    snprintf(folder, sizeof(folder), "%.*s", slash ? (slash == path ? 1 : (int)(slash - path)) : 1,
-             slash ? path : ".");
-    if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
-        snprintf(sentence, sizeof(sentence),
-                 "the path of the socket has more than %zu bytes: choose a shorter one",
-                 sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-    else if (stat(folder, &status) != 0)
+    snprintf(folder, sizeof(folder), "%.*s", slash > path ? (int)(slash - path) : 1, path);
+    if (stat(folder, &status) != 0)
         snprintf(sentence, sizeof(sentence), "%s: %s; the folder of a socket is not made", folder,
                  strerror(errno));
+    else if (!S_ISDIR(status.st_mode))
+        snprintf(sentence, sizeof(sentence), "%s is no folder: a socket cannot be made in it",
+                 folder);
     else if (!world_may(world, folder, W_OK | X_OK))
         snprintf(sentence, sizeof(sentence), "%s may not write to %s", world->user, folder);
     else if (stat(path, &status) == 0 && !S_ISSOCK(status.st_mode))

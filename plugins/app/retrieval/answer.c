@@ -174,7 +174,7 @@ static bp_str instructions(bp_call *call, const struct answering *a)
 
 static bp_status make_passages(bp_call *call, struct answering *a)
 {
-    a->passages = BP_NEW_ARRAY(call, bp_passage, a->found.count + 1);
+    a->passages = BP_NEW_ARRAY(call, bp_passage, a->found.count);
     if (!a->passages)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < a->found.count; i++)

@@ -194,10 +194,10 @@ static bp_status weigh_job(bp_call *call, void *arg)
 {
     struct looking    *l = arg;
     words_tokenizer    tokenizer = words_tokenizer_of(l->collection->language);
-    struct token_list *lists = BP_NEW_ARRAY(call, struct token_list, l->rows.row_count + 1);
+    struct token_list *lists = BP_NEW_ARRAY(call, struct token_list, l->rows.row_count);
     uint64_t           length = 0;
 
-    l->hits = BP_NEW_ARRAY(call, bp_hit, l->rows.row_count + 1);
+    l->hits = BP_NEW_ARRAY(call, bp_hit, l->rows.row_count);
     if (!lists || !l->hits)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < l->rows.row_count; i++) {

@@ -263,7 +263,7 @@ bp_status chunk_text(bp_call *call, bp_str text, bool is_markdown,
 
     *count = 0;
     BP_TRY(find_units(&units, is_markdown));
-    *chunks = BP_NEW_ARRAY(call, struct chunk, units.count + 1);
+    *chunks = BP_NEW_ARRAY(call, struct chunk, units.count + 1); // a title alone is a passage, too
     if (!*chunks)
         return BP_NO_MEMORY;
     for (size_t first = 0; first < units.count;) {

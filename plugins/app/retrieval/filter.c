@@ -72,7 +72,7 @@ static bp_status read_in(bp_call *call, bp_str field, const bp_json *list, bp_fi
 {
     bool      is_list = bp_json_type_of(list) == BP_JSON_ARRAY;
     size_t    count = is_list ? bp_json_count(list) : 1;
-    bp_value *values = BP_NEW_ARRAY(call, bp_value, count + 1);
+    bp_value *values = BP_NEW_ARRAY(call, bp_value, count);
 
     *filter = new_filter(call, BP_FILTER_IN, field);
     if (!values || !*filter)
@@ -160,7 +160,7 @@ static bp_status read_list(bp_call *call, uint32_t op, const bp_json *list, int 
                            bp_filter **filter)
 {
     size_t      count = bp_json_count(list);
-    bp_filter **children = BP_NEW_ARRAY(call, bp_filter *, count + 1);
+    bp_filter **children = BP_NEW_ARRAY(call, bp_filter *, count);
 
     if (bp_json_type_of(list) != BP_JSON_ARRAY)
         return bp_fail(call, BP_INVALID, "filter: \"and\" and \"or\" take an array of filters");
@@ -190,7 +190,7 @@ static bp_status read_not(bp_call *call, const bp_json *json, int depth, bp_filt
 static bp_status read_object(bp_call *call, const bp_json *json, int depth, bp_filter **filter)
 {
     size_t         cursor = 0, count = 0, most = bp_json_count(json);
-    bp_filter    **children = BP_NEW_ARRAY(call, bp_filter *, most + 1);
+    bp_filter    **children = BP_NEW_ARRAY(call, bp_filter *, most);
     bp_str         key;
     const bp_json *value;
 

@@ -84,24 +84,19 @@ bp_status index_points_write(bp_call *call, struct retrieval *self, bp_str vecto
     return BP_OK;
 }
 
-bp_status index_points_new(bp_call *call, size_t most, struct points **points)
+static bp_status points_new(bp_call *call, size_t most, struct points **points)
 {
     struct points *made = BP_NEW(call, struct points);
 
     *points = made;
     if (!made)
         return BP_NO_MEMORY;
-    made->items = BP_NEW_ARRAY(call, bp_point, most + 1);
-    made->texts = BP_NEW_ARRAY(call, bp_str, most + 1);
+    made->items = BP_NEW_ARRAY(call, bp_point, most);
+    made->texts = BP_NEW_ARRAY(call, bp_str, most);
     return made->items && made->texts ? BP_OK : BP_NO_MEMORY;
 }
 
-size_t index_points_count(const struct points *points)
-{
-    return points->count;
-}
-
-void index_points_add(bp_call *call, struct points *points, const struct document *document,
+static void add_point(bp_call *call, struct points *points, const struct document *document,
                       const struct chunk *chunk)
 {
     points->texts[points->count] = passage_of(call, document, chunk);
@@ -166,25 +161,22 @@ static int64_t bytes_of(const struct document *documents, size_t count)
     size_t bytes = 0;
 
     for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; !documents[i].is_unchanged && c < documents[i].chunk_count; c++)
+        for (size_t c = 0; c < documents[i].chunk_count; c++)
             bytes += documents[i].chunks[c].end - documents[i].chunks[c].start;
     return (int64_t)bytes;
 }
 
-static bp_status points_of(bp_call *call, struct document *documents, size_t count,
-                           struct points **points)
+bp_status index_points_of(bp_call *call, const struct document *documents, size_t count,
+                          struct points **points)
 {
     size_t chunks = 0;
 
     for (size_t i = 0; i < count; i++)
-        chunks += documents[i].is_unchanged || documents[i].problem.len ? 0
-                                                                        : documents[i].chunk_count;
-    BP_TRY(index_points_new(call, chunks, points));
+        chunks += documents[i].chunk_count;
+    BP_TRY(points_new(call, chunks, points));
     for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; !documents[i].is_unchanged && !documents[i].problem.len &&
-                           c < documents[i].chunk_count;
-             c++)
-            index_points_add(call, *points, &documents[i], &documents[i].chunks[c]);
+        for (size_t c = 0; c < documents[i].chunk_count; c++)
+            add_point(call, *points, &documents[i], &documents[i].chunks[c]);
     return BP_OK;
 }
 
@@ -200,7 +192,7 @@ static bp_status write_documents(bp_call *call, struct retrieval *self,
     struct points *points;
     bp_status      status;
 
-    BP_TRY(points_of(call, documents, count, &points));
+    BP_TRY(index_points_of(call, documents, count, &points));
     status = index_points_write(call, self, collection->vector_name, points);
     // The collection itself is gone: it is made again, and this batch goes in with all that was in
     // it before.

@@ -127,7 +127,7 @@ struct document {
     bool    is_queued; /* committed, but not searchable yet */
     bp_str  problem;   /* why it was refused; empty: it was not */
     struct chunk *chunks;
-    size_t        chunk_count;
+    size_t        chunk_count; /* 0: it is unchanged, refused or empty */
 };
 
 struct chunk {
@@ -230,10 +230,8 @@ bp_mutex *index_lock(const struct retrieval *self, int64_t collection);
 bp_str index_chunking(bp_call *call, const struct retrieval *self);
 /* Writes the points of chunks that have rows. */
 struct points;
-bp_status index_points_new(bp_call *call, size_t most, struct points **points);
-void      index_points_add(bp_call *call, struct points *points, const struct document *document,
-                           const struct chunk *chunk);
-size_t    index_points_count(const struct points *points);
+bp_status index_points_of(bp_call *call, const struct document *documents, size_t count,
+                          struct points **points);
 /* What the words leg searches of a passage: the title twice, since a word in it says more than one
  * in the text. */
 bp_str    index_words(bp_call *call, bp_str title, bp_str heading, bp_str body);

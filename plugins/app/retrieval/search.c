@@ -252,7 +252,7 @@ static bp_status ask_store(bp_call *call, struct retrieval *self,
 static bp_status fetch_some(bp_call *call, struct retrieval *self, const struct fused *list,
                             size_t count, bool with_text, struct search_hit *hits)
 {
-    bp_sql_value *parameters = BP_NEW_ARRAY(call, bp_sql_value, count + 1);
+    bp_sql_value *parameters = BP_NEW_ARRAY(call, bp_sql_value, count);
     bp_buf       *sql = bp_buf_new(call, 8192);
     bp_statement  statement;
     bp_rows       rows;
@@ -315,7 +315,7 @@ static bp_status fetch(bp_call *call, struct retrieval *self, const struct fused
 {
     uint32_t last = query->limit + query->offset;
 
-    result->hits = BP_NEW_ARRAY(call, struct search_hit, last + 1);
+    result->hits = BP_NEW_ARRAY(call, struct search_hit, last);
     if (!result->hits)
         return BP_NO_MEMORY;
     for (size_t at = 0; at < count && result->count < last;) {
@@ -362,7 +362,7 @@ bp_status search_run(bp_call *call, struct retrieval *self, const struct collect
     memset(result, 0, sizeof(*result));
     BP_TRY(ask_store(call, self, collection, query, &by_vector, &by_words, &result->degraded));
     weight = words_weight(self, query);
-    list = BP_NEW_ARRAY(call, struct fused, (size_t)by_vector.hit_count + by_words.hit_count + 1);
+    list = BP_NEW_ARRAY(call, struct fused, (size_t)by_vector.hit_count + by_words.hit_count);
     if (!list)
         return BP_NO_MEMORY;
     add_leg(list, &count, &by_words, weight, query->fusion, true);

@@ -397,11 +397,10 @@ static void mark_document(struct marking *m, const struct collection *collection
 bp_status store_mark(bp_call *call, struct retrieval *self, const struct collection *collection,
                      const struct document *documents, size_t count, enum document_state state)
 {
-    struct marking m = {
-        .call = call,
-        .statements = BP_NEW_ARRAY(call, bp_statement, MARK_STATEMENTS * count + 1),
-        .values = BP_NEW_ARRAY(call, bp_sql_value, MARK_STATEMENTS * MARK_VALUES * count + 1)
-    };
+    struct marking m = { .call = call,
+                         .statements = BP_NEW_ARRAY(call, bp_statement, MARK_STATEMENTS * count),
+                         .values = BP_NEW_ARRAY(call, bp_sql_value,
+                                                MARK_STATEMENTS * MARK_VALUES * count) };
 
     if (!m.statements || !m.values)
         return BP_NO_MEMORY;

@@ -55,7 +55,7 @@ static bp_status read_chunks(bp_call *call, struct retrieval *self, struct docum
                                "WHERE document_id = $1 ORDER BY sequence",
                                bp_sql_int(document->is_version ? -document->row : document->row)),
                         &rows));
-    document->chunks = BP_NEW_ARRAY(call, struct chunk, rows.row_count + 1);
+    document->chunks = BP_NEW_ARRAY(call, struct chunk, rows.row_count);
     if (!document->chunks)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < rows.row_count; i++) {
@@ -73,18 +73,12 @@ static bp_status read_chunks(bp_call *call, struct retrieval *self, struct docum
 
 /* ---- writing ---- */
 
-static bp_status write_points(bp_call *call, const struct batch *batch, struct document *documents,
-                              size_t count)
+static bp_status write_points(bp_call *call, const struct batch *batch,
+                              const struct document *documents, size_t count)
 {
     struct points *points;
-    size_t         chunks = 0;
 
-    for (size_t i = 0; i < count; i++)
-        chunks += documents[i].chunk_count;
-    BP_TRY(index_points_new(call, chunks, &points));
-    for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; c < documents[i].chunk_count; c++)
-            index_points_add(call, points, &documents[i], &documents[i].chunks[c]);
+    BP_TRY(index_points_of(call, documents, count, &points));
     return index_points_write(call, batch->self, batch->collection.vector_name, points);
 }
 
@@ -150,7 +144,7 @@ static bp_status write_batch(bp_call *call, const struct batch *batch, struct do
 static bp_status cut_anew(bp_call *call, const struct batch *batch, struct document *cut,
                           size_t count)
 {
-    struct document *before = BP_NEW_ARRAY(call, struct document, count + 1);
+    struct document *before = BP_NEW_ARRAY(call, struct document, count);
 
     if (!before)
         return BP_NO_MEMORY;
@@ -170,11 +164,11 @@ static bp_status take_up_locked(bp_call *call, struct batch *batch, const bp_row
                                 bool is_version)
 {
     struct retrieval *self = batch->self;
-    struct document  *cut = BP_NEW_ARRAY(call, struct document, rows->row_count + 1);
+    struct document  *cut = BP_NEW_ARRAY(call, struct document, rows->row_count);
     bp_str            chunking = index_chunking(call, self);
     size_t            cut_count = 0;
 
-    batch->documents = BP_NEW_ARRAY(call, struct document, rows->row_count + 1);
+    batch->documents = BP_NEW_ARRAY(call, struct document, rows->row_count);
     if (!cut || !batch->documents)
         return BP_NO_MEMORY;
     batch->count = 0;

@@ -430,7 +430,7 @@ static bp_status remove_needless(bp_call *call, struct comparing *c, const bool 
 {
     struct looking looking = { .comparing = c,
                                .is_known = is_known,
-                               .needless = BP_NEW_ARRAY(call, uint64_t, c->point_count + 1) };
+                               .needless = BP_NEW_ARRAY(call, uint64_t, c->point_count) };
     size_t         unknown = 0;
 
     if (!looking.needless)
@@ -454,10 +454,10 @@ static bp_status remove_needless(bp_call *call, struct comparing *c, const bool 
 static bp_status compare_page(bp_call *call, struct comparing *c)
 {
     uint64_t from = c->after;
-    bool    *is_known = BP_NEW_ARRAY(call, bool, PAGE_IDS + 1);
+    bool    *is_known = BP_NEW_ARRAY(call, bool, PAGE_IDS);
     int64_t  after = (int64_t)from;
 
-    c->points = BP_NEW_ARRAY(call, uint64_t, PAGE_IDS + 1);
+    c->points = BP_NEW_ARRAY(call, uint64_t, PAGE_IDS);
     if (!is_known || !c->points)
         return BP_NO_MEMORY;
     BP_TRY(next_points(call, c));

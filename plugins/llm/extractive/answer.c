@@ -38,13 +38,16 @@ static const char *find(bp_str text, bp_str wanted)
     return wanted.len >= 20 ? memmem(text.data, text.len, wanted.data, wanted.len) : NULL;
 }
 
-bp_str answer_question(bp_call *call, bp_str message, const bp_passage *passages, size_t count)
+bp_status answer_question(bp_call *call, bp_str message, const bp_passage *passages, size_t count,
+                          bp_str *question)
 {
     static const char mark[] = "question:";
     bp_str            text = bp_dup(call, message);
     char             *bytes = (char *)(uintptr_t)text.data;
     size_t            start = 0;
 
+    if (!bytes)
+        return BP_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const char *at = find(text, passages[i].text);
         if (at)
@@ -57,7 +60,8 @@ bp_str answer_question(bp_call *call, bp_str message, const bp_passage *passages
         if (k == sizeof(mark) - 1 && (i == 0 || text.data[i - 1] == '\n'))
             start = i + k;
     }
-    return bp_str_n(text.data + start, text.len - start);
+    *question = bp_str_n(text.data + start, text.len - start);
+    return BP_OK;
 }
 
 static bool same_term(const struct term *a, const struct term *b)
@@ -245,7 +249,7 @@ bp_status answer_choose(bp_call *call, bp_str text, const bp_passage *passages, 
 {
     struct question  *question = BP_NEW(call, struct question);
     struct candidate *candidates = BP_NEW_ARRAY(call, struct candidate, SENTENCES_MAX);
-    uint64_t         *titles = BP_NEW_ARRAY(call, uint64_t, count + 1);
+    uint64_t         *titles = BP_NEW_ARRAY(call, uint64_t, count);
     size_t            total;
 
     memset(answer, 0, sizeof(*answer));

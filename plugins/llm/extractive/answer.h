@@ -22,7 +22,8 @@ struct answer {
 
 /* The question without what a program put around it: passages given in its text too, a "Question:"
  * before it. */
-bp_str answer_question(bp_call *call, bp_str message, const bp_passage *passages, size_t count);
+bp_status answer_question(bp_call *call, bp_str message, const bp_passage *passages, size_t count,
+                          bp_str *question);
 
 /* Chooses at most `max_sentences`. None: the answer's count is 0. */
 bp_status answer_choose(bp_call *call, bp_str question, const bp_passage *passages, size_t count,

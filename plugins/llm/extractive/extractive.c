@@ -39,8 +39,10 @@ static bp_status choose_job(bp_call *call, void *arg)
 {
     struct choosing *choosing = arg;
     const bp_chat   *chat = choosing->chat;
-    bp_str question = answer_question(call, choosing->message, chat->passages, chat->passage_count);
+    bp_str           question;
 
+    BP_TRY(
+        answer_question(call, choosing->message, chat->passages, chat->passage_count, &question));
     return answer_choose(call, question, chat->passages, chat->passage_count,
                          (uint32_t)choosing->options->max_sentences, &choosing->answer);
 }

@@ -463,7 +463,7 @@ bp_status local_list(bp_call *call, void *instance, const bp_vector_info **colle
     pthread_mutex_lock(&store->lock);
     for (const struct collection *at = store->collections; at; at = at->next)
         total++;
-    infos = BP_NEW_ARRAY(call, bp_vector_info, total + 1);
+    infos = BP_NEW_ARRAY(call, bp_vector_info, total);
     for (struct collection *at = store->collections; at && infos; at = at->next) {
         bp_vector_info *info = &infos[used++];
         info->struct_size = sizeof(*info);

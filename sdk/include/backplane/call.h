@@ -99,8 +99,8 @@ typedef struct bp_buf bp_buf;
 typedef struct bp_call_service {
     uint32_t struct_size;
 
-    /* Memory of the call, zeroed, aligned for any type. NULL, with BP_NO_MEMORY in the slot, when
-     * the call's memory limit is passed. */
+    /* Memory of the call, zeroed, aligned for any type; of 0 bytes, too, it is not NULL. NULL, with
+     * BP_NO_MEMORY in the slot, when the call's memory limit is passed. */
     void *(*alloc)(bp_call *call, size_t size_bytes);
     /* Runs cleanup(arg) when the call ends, latest first, on the worker; it must not suspend. */
     bp_status (*on_end)(bp_call *call, void (*cleanup)(void *arg), void *arg);

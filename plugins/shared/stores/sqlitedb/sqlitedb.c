@@ -98,6 +98,7 @@ static bp_status settle(bp_call *call, struct sqlitedb *db,
                         const struct sqlitedb_settings *settings)
 {
     char sql[512];
+    int  code;
 
     sqlite3_extended_result_codes(db->handle, 1);
     sqlite3_busy_handler(db->handle, busy, db);
@@ -116,7 +117,10 @@ static bp_status settle(bp_call *call, struct sqlitedb *db,
              settings->sync == SQLITEDB_SYNC_FULL ? "FULL" : "NORMAL",
              (long long)(settings->cache_bytes / 1024), JOURNAL_BYTES_KEPT,
              settings->is_query_only ? "ON" : "OFF");
-    return sqlitedb_run(call, db, sql);
+    BP_TRY(sqlitedb_run(call, db, sql));
+    code = sqlite3_prepare_v3(db->handle, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT, &db->rollback,
+                              NULL);
+    return code == SQLITE_OK ? BP_OK : sqlitedb_fail(call, db, code);
 }
 
 bp_status sqlitedb_open(bp_call *call, const struct sqlitedb_settings *settings,
@@ -164,6 +168,7 @@ void sqlitedb_close(struct sqlitedb *db)
         return;
     for (size_t i = 0; i < SQLITEDB_CACHED_STATEMENTS; i++)
         sqlite3_finalize(db->cache[i].handle);
+    sqlite3_finalize(db->rollback);
     sqlite3_close_v2(db->handle);
     free(db->path);
     free(db);
@@ -197,8 +202,9 @@ void sqlitedb_rollback(struct sqlitedb *db)
 
     if (sqlite3_get_autocommit(db->handle))
         return;
-    db->is_guarded = false;
-    sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    db->is_guarded = false; /* it is prepared again when the schema has changed */
+    sqlite3_step(db->rollback);
+    sqlite3_reset(db->rollback);
     db->is_guarded = was_guarded;
 }
 

@@ -29,6 +29,7 @@ struct sqlitedb {
     bool     is_guarded; /* statements of other people: no transaction control, ATTACH or PRAGMA */
     bool is_poisoned;    /* an fsync failed: written rows may be lost, so nothing more is written */
     struct sqlitedb_statement cache[SQLITEDB_CACHED_STATEMENTS];
+    sqlite3_stmt *rollback; /* made beforehand: it is needed most when there is no memory left */
 };
 
 typedef enum sqlitedb_sync { SQLITEDB_SYNC_FULL = 0, SQLITEDB_SYNC_NORMAL = 1 } sqlitedb_sync;

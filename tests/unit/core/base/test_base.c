@@ -42,6 +42,7 @@ static void an_arena_runs_cleanups_latest_first_and_keeps_to_its_limit(void **st
     assert_non_null(large);
     assert_true(next > small && next < small + 4096);
     assert_int_equal(large[4999], 0);
+    assert_non_null(arena_alloc(&arena, 0));
     assert_null(arena_alloc(&arena, 6000));
     assert_null(arena_alloc(&arena, SIZE_MAX));
     arena_reset(&arena);

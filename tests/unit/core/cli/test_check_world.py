@@ -289,6 +289,17 @@ MISTAKES = [
     ("a socket at the top", "server: { listen: [ 'unix:/backplane-test-socket' ] }\n" + GOOD, "good", 0),
     ("a socket in this folder", "server: { listen: [ «'unix:s' ] }\n" + GOOD, "an absolute path", 78),
     ("a socket that is there", "server: { listen: [ 'unix:$F/a.sock' ] }\n" + GOOD, "good", 0),
+    ("a socket of as many bytes as one may have", "server: { listen: [ 'unix:/tmp/" + "s" * 102 + "' ] }\n" + GOOD, "good", 0),
+    ("a socket of one byte more", "server: { listen: [ «'unix:/tmp/" + "s" * 103 + "' ] }\n" + GOOD, "longer than the 107 bytes", 78),
+    ("a socket in a folder that is a file", "server: { listen: [ «'unix:$F/file.txt/s' ] }\n" + GOOD, "is no folder: a socket cannot be made in it", 78),
+    ("metrics at a socket of one byte more", "server: { metrics_listen: «'unix:/tmp/" + "s" * 103 + "' }\n" + GOOD, "longer than the 107 bytes", 78),
+    ("no port in use", f"server: {{ listen: [ '127.0.0.1:0', 'localhost:0' ] }}\n" + GOOD, "good", 0),
+    ("all of version 6 and one of version 4", "server: { listen: [ '[::]:7001', «'127.0.0.1:7001' ], auth: { allow_unauthenticated_network: true }, allowed_hosts: [ a ] }\n" + GOOD,
+     "overlaps", 78),
+    ("all of version 4 behind one", "server: { listen: [ '127.0.0.1:7001', «'0.0.0.0:7001' ], auth: { allow_unauthenticated_network: true }, allowed_hosts: [ a ] }\n" + GOOD,
+     "overlaps", 78),
+    ("a socket and a port", "server: { listen: [ 'unix:$F/s', '127.0.0.1:7001' ] }\n" + GOOD, "good", 0),
+    ("metrics and a listener at one port", "server: { listen: [ '127.0.0.1:7001' ], metrics_listen: «'localhost:7001' }\n" + GOOD, "overlaps", 78),
     ("$HOME in an address", "server: { listen: [ «'unix:$HOME/s' ] }\n" + GOOD, "an absolute path", 78),
     ("%NAME% in the middle", "storage: { main: { use: sqlite, path: 'a%NAME%/x.db' } }\n" + APP, "good", 0),
     ("signs that are no words for a shell", "storage: { main: { use: sqlite, path: 'a$/~/%A/$1/x$.db' } }\n" + APP, "good", 0),
@@ -413,6 +424,11 @@ def another_user_is_asked_for():
         place = place_of(text)[1]
         done = run("check", "--user", "nobody", "-c", written(text))
         check(done.returncode == 78 and re.search(rf"c\.yaml:{place[0]}:{place[1]}: .*{words}", done.stderr), f"{text}: {done.stderr}")
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start") as file:
+        first = int(file.read())
+    for port in (first - 1, first):
+        done = run("check", "--user", "nobody", "-c", written(f"server: {{ listen: [ '127.0.0.1:{port}' ] }}\n" + GOOD))
+        check_equal("nobody may not listen on port" in done.stderr, 0 < port < first, f"nobody at port {port}: {done.stderr}")
 
 
 def variables_of_the_runbooks_that_nothing_uses_are_told_once():

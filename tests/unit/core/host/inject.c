@@ -20,6 +20,7 @@ static _Atomic long       left;
 static atomic_bool        has_failed;
 static _Thread_local bool is_spared_thread, is_looking;
 static char              *what_failed;
+static const char        *only;
 
 void inject_arm(enum inject_kind kind, long n, char what[INJECT_WHAT_BYTES])
 {
@@ -36,6 +37,11 @@ bool inject_disarm(void)
     return atomic_load(&has_failed);
 }
 
+void inject_only(const char *part)
+{
+    only = part;
+}
+
 void inject_spare(bool is_spared)
 {
     is_spared_thread = is_spared;
@@ -46,6 +52,8 @@ static bool is_counted(const char *file)
     static const char *const counted[] = { "/unit_core_host_", "/unit_core_net_", "/plugins/",
                                            "libsqlite3" };
 
+    if (only)
+        return strstr(file, only);
     for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
         if (strstr(file, counted[i]))
             return true;
@@ -147,6 +155,8 @@ static char *__libc_strdup(const char *text)
 MEMORY(void *, malloc, (size_t size), (size))
 MEMORY(void *, calloc, (size_t count, size_t size), (count, size))
 MEMORY(void *, realloc, (void *piece, size_t size), (piece, size))
+STAND_IN(INJECT_MEMORY, void *, aligned_alloc, ENOMEM, NULL, (size_t alignment, size_t size),
+         (alignment, size))
 MEMORY(char *, strdup, (const char *text), (text))
 MEMORY(char *, strndup, (const char *text, size_t max), (text, max))
 

@@ -17,6 +17,8 @@ enum { INJECT_WHAT_BYTES = 256 };
 /* From now on the n-th call of that kind fails, counted over all threads; then `what` says which it
  * was, as "calloc for app/retrieval.so+0x1234". */
 void inject_arm(enum inject_kind kind, long n, char what[INJECT_WHAT_BYTES]);
+/* Only what is called from files with this in their path counts; NULL: all of ours, as at first. */
+void inject_only(const char *part);
 /* Nothing fails any more. True: one has. */
 bool inject_disarm(void);
 /* What this thread calls does not count: it plays somebody outside. */

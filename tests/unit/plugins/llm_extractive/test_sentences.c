@@ -5,10 +5,12 @@
 
 static const bp_llm_ops *ops;
 static char              told[16384];
+static bool              is_cancelled_by_sink;
 
 static int setup(void **state)
 {
     (void)state;
+    is_cancelled_by_sink = false;
     return open_host(BP_PLUGIN_DIR "/llm/extractive.so");
 }
 
@@ -31,15 +33,16 @@ static bp_status collect(bp_call *sink_call, void *arg, const bp_delta *delta)
 {
     size_t len = strlen(told);
 
-    (void)sink_call;
     (void)arg;
     snprintf(told + len, sizeof(told) - len, BP_FMT "|", BP_ARG(delta->text));
+    if (is_cancelled_by_sink)
+        testhost_cancel(sink_call);
     return BP_OK;
 }
 
-/* What is told, "|" behind each piece; "-" when there is no answer. */
-static const char *ask_with(const char *question, const bp_passage *passages, size_t count,
-                            uint32_t max_tokens)
+/* The status of the call that is there, and `told`. */
+static bp_status chat_with(const char *question, const bp_passage *passages, size_t count,
+                           uint32_t max_tokens, bp_chat_result *result)
 {
     const bp_chat_sink sink = { sizeof(sink), collect, NULL };
     bp_message         message = { .struct_size = sizeof(message),
@@ -52,11 +55,19 @@ static const char *ask_with(const char *question, const bp_passage *passages, si
                                 .message_count = 1,
                                 .passages = passages,
                                 .passage_count = count };
-    bp_chat_result     result;
 
     told[0] = '\0';
+    return bp_llm_chat(call, testhost_peer(instance), &chat, &sink, result);
+}
+
+/* What is told, "|" behind each piece; "-" when there is no answer. */
+static const char *ask_with(const char *question, const bp_passage *passages, size_t count,
+                            uint32_t max_tokens)
+{
+    bp_chat_result result;
+
     next_call();
-    assert_ok(bp_llm_chat(call, testhost_peer(instance), &chat, &sink, &result));
+    assert_ok(chat_with(question, passages, count, max_tokens, &result));
     if (result.finish == BP_FINISH_NO_ANSWER)
         return "-";
     if (result.finish == BP_FINISH_LENGTH)
@@ -355,6 +366,49 @@ static void a_question_is_freed_from_what_stands_around_it(void **state)
     assert_string_equal(ask_with("evict", rooms, 0, 0), "-");
 }
 
+static void less_memory_is_no_other_answer(void **state)
+{
+    static const char all[] = "Entries are evicted when the cache is full. [1]| The full path of "
+                              "a row is its storage and its key. [3]|";
+    static const char question[] = "eviction rows full path";
+
+    (void)state;
+    begin("3", "0");
+    assert_string_equal(ask_with(question, rooms, 3, 0), all);
+    for (size_t most = 0, whole_ones = 0; whole_ones < 3; most += 16) {
+        bp_chat_result result;
+        bp_status      status;
+
+        next_call();
+        testhost_call_memory(call, most);
+        status = chat_with(question, rooms, 3, 0, &result);
+        testhost_call_memory(call, SIZE_MAX);
+        whole_ones += status == BP_OK;
+        if (status != BP_NO_MEMORY)
+            assert_ok(status);
+        if (status == BP_OK && strcmp(told, all) != 0)
+            fail_msg("%zu bytes: %s", most, told);
+    }
+}
+
+static void an_answer_for_which_nobody_waits_is_given_up(void **state)
+{
+    bp_chat_result result;
+
+    (void)state;
+    begin("3", "0");
+    next_call();
+    testhost_cancel(call);
+    assert_status(chat_with("cache storage path", rooms, 3, 0, &result), BP_CANCELLED);
+    assert_said("the answer was given up: the caller no longer waits for the answer");
+    assert_string_equal(told, "");
+    next_call();
+    is_cancelled_by_sink = true;
+    assert_status(chat_with("cache storage path", rooms, 3, 0, &result), BP_CANCELLED);
+    assert_said("the answer was given up: the caller no longer waits for the answer");
+    assert_string_equal(told, "The cache is in front. [2]|");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -364,6 +418,8 @@ int main(void)
         TEST(what_covers_most_is_quoted),
         TEST(an_answer_has_a_length),
         TEST(a_question_is_freed_from_what_stands_around_it),
+        TEST(less_memory_is_no_other_answer),
+        TEST(an_answer_for_which_nobody_waits_is_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,12 +240,15 @@ static void a_transaction_left_open_is_rolled_back_with_its_call(void **state)
 static void a_transaction_of_more_than_ten_seconds_is_rolled_back(void **state)
 {
     bp_transaction *transaction;
+    bp_rows         rows = { .struct_size = sizeof(rows) };
     (void)state;
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE t(a INTEGER)"), NULL));
     assert_ok(ops->begin(call, self, &transaction));
     assert_ok(exec(transaction, BP_SQL0("INSERT INTO t VALUES(1)"), NULL));
     testhost_advance(BP_SECONDS(11));
     assert_status(ops->commit(call, self, transaction), BP_DEADLINE);
+    assert_ok(ops->inspect(call, self, BP_STR("connections"), &rows));
+    assert_true(bp_str_is(bp_row(&rows, 0)[1].text, "idle")); /* while its call goes on */
     assert_int_equal(count_of("t"), 0);
     assert_ok(exec(NULL, BP_SQL0("INSERT INTO t VALUES(5)"), NULL));
 }

@@ -1,41 +1,7 @@
 /* test_exact.c - vector/local: scores, figures and refusals compared exactly, and nothing taken for
  * success that had too little memory.
  */
-#include "plugins/vector_local/vector_file.h"
-
-/* "1 0.5000, 2 0.2500 (exact, 3 rows)" */
-static const char *leg_of(const bp_leg *leg)
-{
-    static const char *const modes[] = { "none", "exact", "graph", "filtered", "remote" };
-    bp_buf                  *buf = bp_buf_new(call, 1 << 16);
-
-    for (uint32_t i = 0; i < leg->hit_count; i++)
-        bp_buf_addf(buf, "%llu %.4f, ", (unsigned long long)leg->hits[i].id, leg->hits[i].score);
-    bp_buf_addf(buf, "(%s, %llu rows)", modes[leg->mode], (unsigned long long)leg->rows_read);
-    return bp_buf_str(buf).data;
-}
-
-static const char *found(const char *name, const float *vector, const char *words,
-                         const bp_filter *filter, uint32_t limit)
-{
-    struct legs legs;
-    bp_status   status = find(name, vector, vector ? 2 : 0, words, filter, limit, &legs);
-
-    if (status != BP_OK)
-        return told(status);
-    return bp_format(call, "%s %s", leg_of(&legs.vector), leg_of(&legs.words)).data;
-}
-
-static const float east[] = { 1, 0 }, north[] = { 0, 2 }, both[] = { 3, 4 }, west[] = { -1, 0 };
-
-static void put_four(const char *name)
-{
-    assert_ok(put(name, 1, east, "moss grows", "{\"n\":1,\"t\":\"a\"}"));
-    assert_ok(put(name, 2, north, "moss and ivy", "{\"n\":2}"));
-    assert_ok(put(name, 3, both, "ferns", "{\"n\":3,\"l\":[\"x\",7,true]}"));
-    assert_ok(put(name, 4, west, "", ""));
-    assert_ok(put(name, 5, NULL, "ivy only", "{\"n\":-1.5}"));
-}
+#include "plugins/vector_local/vector_words.h"
 
 static void scores_are_those_of_the_metric(void **state)
 {
@@ -147,6 +113,10 @@ static void many_are_removed_by_a_filter(void **state)
     assert_ok(ops->upsert(call, self, BP_STR("c"), points, sizeof(points[0]), COUNT));
     assert_ok(ops->count(call, self, BP_STR("c"), NULL, &count));
     assert_int_equal(count, COUNT);
+    stop(); // at the start they come one by one, and the table of ids grows with them
+    begin_instance();
+    assert_ok(ops->count(call, self, BP_STR("c"), NULL, &count));
+    assert_int_equal(count, COUNT);
     assert_ok(
         ops->remove(call, self, BP_STR("c"), NULL, 0, RANGE("n", 10, 1090, false, true), &removed));
     assert_int_equal(removed, 1080);
@@ -157,21 +127,6 @@ static void many_are_removed_by_a_filter(void **state)
                         "1.0000, 1096 1.0000, 1098 1.0000, 1100 1.0000, 1 0.0000, 3 0.0000, 5 "
                         "0.0000, 7 0.0000, 9 0.0000, 1091 0.0000, 1093 0.0000, 1095 0.0000, 1097 "
                         "0.0000, 1099 0.0000, (exact, 20 rows) (none, 0 rows)");
-}
-
-static const char *listed(void)
-{
-    const bp_vector_info *infos;
-    size_t                count;
-    bp_buf               *buf = bp_buf_new(call, 1 << 16);
-
-    assert_ok(ops->list(call, self, &infos, &count));
-    for (size_t i = 0; i < count; i++)
-        bp_buf_addf(buf, BP_FMT " " BP_FMT " " BP_FMT " %u %u %llu %d %s;", BP_ARG(infos[i].name),
-                    BP_ARG(infos[i].model), BP_ARG(infos[i].language), infos[i].dimensions,
-                    infos[i].metric, (unsigned long long)infos[i].count,
-                    infos[i].is_count_estimated, infos[i].memory_bytes > 0 ? "some" : "none");
-    return bp_buf_str(buf).data ? bp_buf_str(buf).data : "";
 }
 
 static void collections_are_listed_and_dropped(void **state)
@@ -220,34 +175,6 @@ static void collections_are_listed_and_dropped(void **state)
     assert_string_equal(told(ops->maintain(call, self, BP_STR("vacuum"))), "ok");
     assert_string_equal(told(ops->maintain(call, self, BP_STR("polish"))),
                         "invalid: \"polish\" cannot be done; vacuum can");
-}
-
-static bp_status note_point(bp_call *of, void *arg, const bp_point *point)
-{
-    (void)of;
-    bp_buf_addf(arg, "%llu %.3g,%.3g '" BP_FMT "' " BP_FMT ";", (unsigned long long)point->id,
-                point->vector ? (double)point->vector[0] : 0,
-                point->vector ? (double)point->vector[1] : 0, BP_ARG(point->words),
-                BP_ARG(point->metadata));
-    return BP_OK;
-}
-
-static const char *scrolled(uint64_t after, uint32_t limit, const bp_filter *filter)
-{
-    bp_buf             *buf = bp_buf_new(call, 1 << 16);
-    const bp_point_sink sink = { .struct_size = sizeof(sink), .point = note_point, .self = buf };
-    bp_status           status = ops->scroll(call, self, BP_STR("c"), filter, after, limit, &sink);
-
-    if (status != BP_OK)
-        return told(status);
-    return bp_buf_str(buf).data ? bp_buf_str(buf).data : "";
-}
-
-static bp_status note_bytes(bp_call *of, void *arg, bp_str bytes)
-{
-    (void)of;
-    bp_buf_add(arg, bytes);
-    return BP_OK;
 }
 
 static void points_are_scrolled_and_copied(void **state)

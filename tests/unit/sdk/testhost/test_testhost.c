@@ -421,6 +421,7 @@ static void a_call_frees_memory_and_runs_cleanups_at_its_end(void **state)
     int      ended = 0;
     bp_buf  *buf = bp_buf_new(call, 8);
     (void)state;
+    assert_non_null(bp_alloc(call, 0));
     testhost_call_memory(call, 1000);
     assert_null(bp_alloc(call, 2000));
     assert_int_equal(bp_error_of(call)->status, BP_NO_MEMORY);
