@@ -10,8 +10,7 @@
 
 #include "cli/app_table.h"
 #include "core/cli/answering_rig.h"
-#include "core/cli/stdout_rig.h"
-#include "core/host/stderr_rig.h"
+#include "../../../lib/caught.h"
 
 #define OPTIONS                                                                                    \
     "[{\"name\":\"times\",\"value\":\"N\",\"help\":\"how often\"},"                                \
@@ -275,9 +274,9 @@ static void the_usage_line_is_as_it_is_typed(void **state)
         TABLE(SAY "," ENTRY("x", "") "," ENTRY("y", ",\"usage\":\"\"") "," ENTRY("z", ",\"usage\":"
                                                                                       "\"A B\""))));
     for (size_t i = 0; i < 4; i++) {
-        stderr_begin();
+        caught_begin(stderr);
         app_table_print_usage(&table.entries[i]);
-        assert_string_equal(stderr_end(), wanted[i]);
+        assert_string_equal(caught_end(stderr), wanted[i]);
     }
     end_table();
 }
@@ -306,12 +305,12 @@ static bool run(const char *line, const char *listed, const char *answer, int *s
     words[count] = NULL;
     nearest[0] = '\0';
     *status = -1;
-    stdout_begin();
-    stderr_begin();
+    caught_begin(stdout);
+    caught_begin(stderr);
     command_begin(NULL); // that of the run before is gone
     is_found = app_command_run(count, words, status, nearest);
-    snprintf(errors, sizeof(errors), "%s", stderr_end());
-    snprintf(out, sizeof(out), "%s", stdout_end());
+    snprintf(errors, sizeof(errors), "%s", caught_end(stderr));
+    snprintf(out, sizeof(out), "%s", caught_end(stdout));
     answering_end(&server);
     return is_found;
 }

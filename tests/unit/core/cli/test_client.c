@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "cli/client.h"
 #include "core/cli/answering_rig.h"
-#include "core/host/stderr_rig.h"
+#include "../../../lib/caught.h"
 
 static struct answering server;
 static struct client    client;
@@ -218,9 +218,9 @@ static const char *drawn(struct progress *progress, void (*draw)(struct progress
     const char *said;
     char       *speed;
 
-    stderr_begin();
+    caught_begin(stderr);
     draw(progress);
-    said = stderr_end();
+    said = caught_end(stderr);
     speed = strstr(said, "  ");
     if (speed && strstr(speed, "/s")) {
         const char *rest = strstr(speed, "/s") + 2;
@@ -275,18 +275,18 @@ static void a_speed_is_what_was_done_by_the_time_it_took(void **state)
                                  .started_ns = clock_now_ns() - 1000000000ll * 1000000 };
 
     (void)state;
-    stderr_begin();
+    caught_begin(stderr);
     progress_end(&progress);
-    assert_string_equal(stderr_end(), "rows 5000000  5/s\n");
+    assert_string_equal(caught_end(stderr), "rows 5000000  5/s\n");
     progress.total = 10000000;
-    stderr_begin();
+    caught_begin(stderr);
     progress_end(&progress);
-    assert_string_equal(stderr_end(),
+    assert_string_equal(caught_end(stderr),
                         "rows [###############---------------] 5000000/10000000  5/s\n");
     progress.started_ns = clock_now_ns() + 1000000000ll * 1000000;
-    stderr_begin();
+    caught_begin(stderr);
     progress_end(&progress);
-    assert_string_equal(stderr_end(),
+    assert_string_equal(caught_end(stderr),
                         "rows [###############---------------] 5000000/10000000  0/s\n");
 }
 
@@ -296,9 +296,9 @@ static void a_bar_is_drawn_on_a_terminal_alone_and_not_too_often(void **state)
     int64_t         before = clock_now_ns();
 
     (void)state;
-    stderr_begin(); // a file: it is no terminal
+    caught_begin(stderr); // a file: it is no terminal
     progress_start(&progress, "rows", 9);
-    stderr_end();
+    caught_end(stderr);
     assert_int_equal(progress.done, 0);
     assert_int_equal(progress.total, 9);
     assert_true(progress.started_ns >= before && progress.started_ns <= clock_now_ns());

@@ -10,7 +10,7 @@
 
 #include "cli/conform_report.h"
 #include "cli/migrate_report.h"
-#include "core/cli/stdout_rig.h"
+#include "../../../lib/caught.h"
 #include "version.h"
 
 static struct transfer_pair moved_pair = { .kind = "storage" };
@@ -60,9 +60,9 @@ static void make_items(struct transfer *t)
 
 static const char *printed(struct migrate_report *report)
 {
-    stdout_begin();
+    caught_begin(stdout);
     migrate_report_print(report);
-    return stdout_end();
+    return caught_end(stdout);
 }
 
 #define DIGEST_A "0505050505050505060606060606060607070707070707070808080808080808"
@@ -191,23 +191,24 @@ static void a_contract_is_told_as_a_table_and_as_json(void **state)
     struct contract_report *report = contract();
 
     (void)state;
-    stdout_begin();
+    caught_begin(stdout);
     conform_report_print(report, false);
-    assert_string_equal(stdout_end(), "| cache/memory 1.2.3 against the contract of cache 4 | |\n"
-                                      "|---|---|\n"
-                                      "| it keeps | holds |\n"
-                                      "| it gives | fails: a\\|b c d  |\n"
-                                      "| it counts | skipped |\n"
-                                      "| it ends | skipped: none |\n"
-                                      "| a | holds |\n"
-                                      "| b | holds |\n"
-                                      "\n3 hold, 1 fail, 2 skipped; Backplane " BACKPLANE_VERSION
-                                      ", 3 workers\n");
+    assert_string_equal(caught_end(stdout),
+                        "| cache/memory 1.2.3 against the contract of cache 4 | |\n"
+                        "|---|---|\n"
+                        "| it keeps | holds |\n"
+                        "| it gives | fails: a\\|b c d  |\n"
+                        "| it counts | skipped |\n"
+                        "| it ends | skipped: none |\n"
+                        "| a | holds |\n"
+                        "| b | holds |\n"
+                        "\n3 hold, 1 fail, 2 skipped; Backplane " BACKPLANE_VERSION
+                        ", 3 workers\n");
     report->count = 4;
-    stdout_begin();
+    caught_begin(stdout);
     conform_report_print(report, true);
     assert_string_equal(
-        stdout_end(),
+        caught_end(stdout),
         "{\"kind\":\"cache\",\"name\":\"memory\",\"version\":\"1.2.3\",\"kind_version\":4,"
         "\"cases\":[{\"sentence\":\"it "
         "keeps\",\"outcome\":\"holds\",\"detail\":\"\",\"seconds\":0},"

@@ -16,7 +16,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "core/host/stderr_rig.h"
+#include "../../../lib/caught.h"
 #include "host/embedded_conf.h"
 
 static char folder[] = "/tmp/backplane-test-XXXXXX";
@@ -202,9 +202,9 @@ static void what_no_app_has_is_refused_with_a_sentence(void **state)
             wish.settings[wish.setting_count++] = cases[i].setting;
         if (cases[i].word)
             wish.words[wish.word_count++] = cases[i].word;
-        stderr_begin();
+        caught_begin(stderr);
         assert_null(embedded_conf_write(&wish));
-        assert_string_equal(stderr_end(), cases[i].said);
+        assert_string_equal(caught_end(stderr), cases[i].said);
     }
 }
 

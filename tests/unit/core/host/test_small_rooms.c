@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "core/host/stderr_rig.h"
+#include "../../../lib/caught.h"
 #include "host/data_lock.h"
 #include "host/paths.h"
 #include "host/report.h"
@@ -167,25 +167,25 @@ static void a_failed_start_is_said_and_stands_in_the_log_file(void **state)
     struct host host = { .conf = &conf };
 
     (void)state;
-    stderr_begin();
+    caught_begin(stderr);
     host_say_failure(&host, "%s is %d", "it", 7);
-    assert_string_equal(stderr_end(), "backplane: it is 7\n");
+    assert_string_equal(caught_end(stderr), "backplane: it is 7\n");
 
     snprintf(path, sizeof(path), "%s/log", folder);
     host.log = log_open(&(struct log_options){
         .level = BP_LOG_INFO, .path = path, .queue_lines = 64, .rate_per_s = 100 });
     assert_non_null(host.log);
-    stderr_begin();
+    caught_begin(stderr);
     host_say_failure(&host, "not logged"); // the log of this conf is standard error
-    assert_string_equal(stderr_end(), "backplane: not logged\n");
+    assert_string_equal(caught_end(stderr), "backplane: not logged\n");
     conf.log.file = bp_str_of(path);
-    stderr_begin();
+    caught_begin(stderr);
     host_say_failure(&host, "%s", "logged");
-    assert_string_equal(stderr_end(), "backplane: logged\n");
+    assert_string_equal(caught_end(stderr), "backplane: logged\n");
     host.conf = NULL;
-    stderr_begin();
+    caught_begin(stderr);
     host_say_failure(&host, "without a conf");
-    assert_string_equal(stderr_end(), "backplane: without a conf\n");
+    assert_string_equal(caught_end(stderr), "backplane: without a conf\n");
     log_close(host.log);
     read_file(path, text);
     assert_non_null(strstr(text, "\"level\":\"ERROR\",\"event\":\"start_failed\",\"message\":"
@@ -246,9 +246,9 @@ static void a_report_ends_with_its_numbers(void **state)
         for (int w = 0; w < cases[i].warnings; w++)
             problem_add(&conf->problems, true, (struct conf_position){ 2, (uint32_t)w + 1 },
                         BP_STR("b"), "w");
-        stderr_begin();
+        caught_begin(stderr);
         status = report_problems(conf, stderr);
-        assert_string_equal(stderr_end(), cases[i].said);
+        assert_string_equal(caught_end(stderr), cases[i].said);
         assert_int_equal(status, cases[i].status);
         conf_free(conf);
     }
