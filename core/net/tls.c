@@ -189,7 +189,6 @@ static bp_status wait_for(bp_call *call, struct tls *tls, int result, const char
                            : error == SSL_ERROR_SYSCALL           ? "the connection was closed"
                                                                   : openssl_reason());
         call->error.os_errno = error == SSL_ERROR_SYSCALL ? os_errno : 0;
-        ERR_clear_error();
         return status;
     }
     status = watch_wait(call, tls->watch, error == SSL_ERROR_WANT_READ ? WATCH_READ : WATCH_WRITE,

@@ -199,8 +199,7 @@ static bp_status resolve(bp_call *call)
 {
     const bp_str *addresses;
     size_t        count;
-    bp_status     status = stream_resolve(call, BP_STR("192.0.2.1"), BP_FOREVER, &addresses,
-                                          &count);
+    bp_status status = stream_resolve(call, BP_STR("192.0.2.1"), BP_FOREVER, &addresses, &count);
 
     assert_int_equal(count, status == BP_OK ? 1 : 0);
     if (status == BP_OK)
