@@ -6,7 +6,7 @@
 
 #include "net/connection.h"
 
-static atomic_int  has_begun, may_go_on, has_answered;
+static atomic_int  has_begun, may_go_on, has_answered, waited;
 static atomic_long written;
 
 static void note(struct bp_buf *out, struct http_exchange *is, const char *what, bp_status status)
@@ -70,6 +70,8 @@ static void serve_until_it_waits(struct http_exchange *is)
         written += (long)sizeof(piece);
     }
     has_answered = status == BP_OK;
+    if (bp_str_is(is->query, "wait"))
+        waited = call_sleep(is->call, BP_SECONDS(60));
 }
 
 static void serve(struct http_exchange *is, void *arg)
@@ -119,7 +121,9 @@ static struct rig *rig_of(void **state)
     return *state;
 }
 
-#define WRONG "the request body cannot be read: " "a chunk does not begin with its size in hexadecimal digits"
+#define WRONG                                                                                      \
+    "the request body cannot be read: "                                                            \
+    "a chunk does not begin with its size in hexadecimal digits"
 
 /* 400 in its place, and nothing else of what the handler says. */
 static void a_body_that_is_wrong_is_answered_by_the_server(void **state)
@@ -184,8 +188,8 @@ static void an_event_has_a_largest_size(void **state)
     assert_int_equal(client_status(answer), 200);
     assert_string_equal(answer + strlen(answer) - 11, "xx\n\n\r\n0\r\n\r\n");
     assert_true(RIG_SOON(http_edge_connections(rig_of(state)->edge) == 0));
-    assert_string_equal(
-        said, "too large: too_large, an event is larger than 8388608 bytes\nfits: ok\n");
+    assert_string_equal(said,
+                        "too large: too_large, an event is larger than 8388608 bytes\nfits: ok\n");
     free(answer);
 }
 
@@ -223,6 +227,37 @@ static void what_is_queued_for_a_client_that_ends_its_side_goes_out(void **state
                             "GET /queued HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 }
 
+/* It still made more: for whom, when nobody reads any more? */
+static void who_ends_its_side_in_the_middle_of_an_answer_is_gone(void **state)
+{
+    struct rig *rig = rig_of(state);
+    int         fd = client_connect(rig->port);
+
+    waited = BP_OK;
+    client_say(fd, "GET /queued?wait HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_true(RIG_SOON(has_answered));
+    shutdown(fd, SHUT_WR);
+    assert_true(RIG_SOON(waited == BP_CANCELLED));
+    assert_true(RIG_SOON(http_edge_connections(rig->edge) == 0));
+    close(fd);
+}
+
+static void a_drain_lets_what_is_cancelled_come_to_its_end(void **state)
+{
+    int  fd = client_connect(rig_of(state)->port);
+    char byte;
+
+    client_say(fd, "GET /deaf HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_true(RIG_SOON(has_begun));
+    rig_drain(rig_of(state), 0);
+    rig_sleep_ms(300); // it is looked at several times
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+    may_go_on = 1;
+    assert_true(RIG_SOON(rig_of(state)->is_drained));
+    close(fd);
+}
+
 /* A handler that does not hear that it is cancelled keeps nobody's connection. */
 static void a_drain_cuts_what_does_not_end(void **state)
 {
@@ -248,6 +283,8 @@ int main(void)
         T(a_stream_of_events_begins_before_the_first_one),
         T(an_event_has_a_largest_size),
         T(what_is_queued_for_a_client_that_ends_its_side_goes_out),
+        T(who_ends_its_side_in_the_middle_of_an_answer_is_gone),
+        T(a_drain_lets_what_is_cancelled_come_to_its_end),
         T(a_drain_cuts_what_does_not_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
