@@ -16,12 +16,15 @@ static void expect_run(const char *id, bool is_begun)
 
     snprintf(path, sizeof(path), "/runs/%s?wait=60", id);
     if (is_begun)
-        expect_of("GET", path, formatted("{'id':'%s','what':'job','state':'completed','message':'at "
-                                         "it','done':1,'total':4,'created_at':'TIME','updated_at':'TIME'"
-                                         ",'result':{'made':[1,2]}}", id));
+        expect_of("GET", path,
+                  formatted("{'id':'%s','what':'job','state':'completed','message':'at "
+                            "it','done':1,'total':4,'created_at':'TIME','updated_at':'TIME'"
+                            ",'result':{'made':[1,2]}}",
+                            id));
     else
-        expect_of("GET", path, formatted(REFUSED(404, "not_found",
-                                                 "there is no run \\'%s\\', or no longer"), id));
+        expect_of("GET", path,
+                  formatted(REFUSED(404, "not_found", "there is no run \\'%s\\', or no longer"),
+                            id));
 }
 
 static void a_run_is_begun_and_its_id_told_or_neither(void **state)
@@ -83,7 +86,8 @@ static void what_is_looked_at_is_told_whole_or_not_at_all(void **state)
     each_failing("GET", "/runs", formatted("{'runs':[%s}]}", RUN("a", "job", "completed")));
     each_failing("DELETE", "/runs/a",
                  REFUSED(409, "conflict", "the run \\'a\\' has ended already"));
-    each_failing("GET", "/runs/b", REFUSED(404, "not_found", "there is no run \\'b\\', or no longer"));
+    each_failing("GET", "/runs/b",
+                 REFUSED(404, "not_found", "there is no run \\'b\\', or no longer"));
     expect_of("GET", "/runs/a", seen);
     inject_spare(false);
 }
