@@ -76,7 +76,7 @@ static void release_all(struct write *write)
         sqlitedb_done(write->db, list[i]);
 }
 
-/* Runs a statement whose values are bound, and makes it ready for the next. */
+/* Runs a statement with its values bound, and makes it ready for the next. */
 static bp_status run(bp_call *call, struct write *write, sqlite3_stmt *statement)
 {
     bool      has_row;
@@ -201,7 +201,7 @@ static bp_status select_ids(bp_call *call, struct write *write)
                                       (capacity ? capacity * 2 : 1024) * sizeof(*grown));
             if (!grown) {
                 status = bp_fail(call, BP_NO_MEMORY,
-                                 "no memory for the ids of what is to be deleted");
+                                 "no memory for the ids of the points to delete");
                 break;
             }
             capacity = capacity ? capacity * 2 : 1024;

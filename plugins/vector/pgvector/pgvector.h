@@ -71,7 +71,7 @@ struct store {
 
 /* ---- collection.c ---- */
 
-/* BP_NOT_FOUND with a sentence, or a copy of what is known of it. */
+/* BP_NOT_FOUND with a sentence, or a copy of its description. */
 bp_status collection_find(bp_call *call, struct store *store, bp_str name,
                           struct collection *collection) BP_SUSPENDS;
 /* After a statement about it: whether it was another one, made again and now in *collection, so

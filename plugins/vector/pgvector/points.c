@@ -3,8 +3,8 @@
  *
  * Who writes first locks the ranges of ids that he touches, by rising number, so that two who write
  * the same points take turns and never deadlock, while others go on. Who deletes by a filter does
- * not know the ids and locks them all. Only then anything is read, so what is read is what the one
- * before has left.
+ * not know the ids and locks them all. Only then anything is read, so the rows read are those that
+ * the one before has left.
  */
 #include "pgvector.h"
 

@@ -180,7 +180,7 @@ static bp_status search_once(bp_call *call, struct search *s, struct postgres_ou
     s->count = 0;
     s->vector_at = s->words_at = SIZE_MAX;
     BP_TRY(collection_find(call, s->store, s->query->collection, &s->collection));
-    if (s->query->words.len) // first, as what is set for the vectors lasts to the end
+    if (s->query->words.len) // first, as the settings for the vectors last to the end
         BP_TRY(write_words(call, s));
     if (s->query->vector)
         BP_TRY(write_vectors(call, s));

@@ -187,7 +187,7 @@ bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_poin
 
 /* ---- remove ---- */
 
-/* What is to be removed next: ids, each with the metadata it was chosen by, behind the epoch. */
+/* The points to remove next: ids, each with the metadata it was chosen by, behind the epoch. */
 struct choice {
     bp_str   words[1 + 2 * REMOVE_AT_ONCE];
     size_t   count;      /* of words */
@@ -201,7 +201,7 @@ static struct choice *choice_new(bp_call *call, const struct collection *collect
     struct choice *choice = malloc(sizeof(*choice));
 
     if (!choice) {
-        bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+        bp_fail(call, BP_NO_MEMORY, "no memory for the ids of the points to delete");
         return NULL;
     }
     choice->words[0] = collection->epoch;
@@ -238,7 +238,7 @@ static bp_status choose(bp_call *call, void *self, const bp_point *point, bool *
     if (!id || !seen) {
         free(id);
         free(seen);
-        return bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+        return bp_fail(call, BP_NO_MEMORY, "no memory for the ids of the points to delete");
     }
     snprintf(id, ID_DIGITS + 1, "%0*llu", ID_DIGITS, (unsigned long long)point->id);
     memcpy(seen, point->metadata.data, point->metadata.len);

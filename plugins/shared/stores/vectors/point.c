@@ -17,7 +17,7 @@ static const char *type_name(bp_json_type type)
     return type == BP_JSON_NULL ? "null" : type == BP_JSON_OBJECT ? "an object" : "an array";
 }
 
-/* What is wrong with a value that may stand alone or in an array. */
+/* The fault of a value that may stand alone or in an array. */
 static const char *check_plain(bp_call *call, bp_str key, const bp_json *value)
 {
     bp_json_type type = bp_json_type_of(value);
