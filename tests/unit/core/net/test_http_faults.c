@@ -74,6 +74,19 @@ static void serve_until_it_waits(struct http_exchange *is)
         waited = call_sleep(is->call, BP_SECONDS(60));
 }
 
+/* Until it is told that it is cancelled, while its client is still there. */
+static void serve_without_end(struct http_exchange *is)
+{
+    static char piece[64 << 10];
+    bp_status   status = http_exchange_begin(is, 200, BP_STR(""), -1);
+
+    while (status == BP_OK) {
+        status = http_exchange_write(is, bp_str_n(piece, sizeof(piece)));
+        has_begun = has_begun || wire_queued_bytes(&((struct exchange *)is)->connection->wire) != 0;
+    }
+    has_answered = status == BP_CANCELLED && !http_exchange_is_gone(is);
+}
+
 static void serve(struct http_exchange *is, void *arg)
 {
     (void)arg;
@@ -88,6 +101,8 @@ static void serve(struct http_exchange *is, void *arg)
         serve_large_event(is);
     } else if (bp_str_is(is->path, "/queued")) {
         serve_until_it_waits(is);
+    } else if (bp_str_is(is->path, "/endless")) {
+        serve_without_end(is);
     } else if (bp_str_is(is->path, "/deaf")) {
         has_begun = 1;
         while (!may_go_on) // whatever it is told
@@ -242,6 +257,18 @@ static void who_ends_its_side_in_the_middle_of_an_answer_is_gone(void **state)
     close(fd);
 }
 
+static void a_write_that_waits_is_told_that_it_is_cancelled(void **state)
+{
+    int fd = client_connect(rig_of(state)->port);
+
+    client_say(fd, "GET /endless HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_true(RIG_SOON(has_begun));
+    rig_drain(rig_of(state), 0);
+    assert_true(RIG_SOON(has_answered));
+    close(fd);
+    assert_true(RIG_SOON(rig_of(state)->is_drained));
+}
+
 static void a_drain_lets_what_is_cancelled_come_to_its_end(void **state)
 {
     int  fd = client_connect(rig_of(state)->port);
@@ -284,6 +311,7 @@ int main(void)
         T(an_event_has_a_largest_size),
         T(what_is_queued_for_a_client_that_ends_its_side_goes_out),
         T(who_ends_its_side_in_the_middle_of_an_answer_is_gone),
+        T(a_write_that_waits_is_told_that_it_is_cancelled),
         T(a_drain_lets_what_is_cancelled_come_to_its_end),
         T(a_drain_cuts_what_does_not_end),
     };
