@@ -205,6 +205,17 @@ static struct run *make(bp_call *call, struct runs *runs, struct instance *insta
     return run;
 }
 
+static bp_status start(bp_call *call, struct run *run, struct work *work, int64_t timeout_ns)
+{
+    const struct api *api = *worker_slot(call->worker, &shown);
+
+    return run_start(call, run,
+                     &(struct run_work){ .work = work_on_fiber,
+                                         .arg = work,
+                                         .generation = api->generation,
+                                         .deadline_ns = timeout_ns ? timeout_ns : BP_FOREVER });
+}
+
 struct begin_args {
     const bp_run_spec *spec;
     bp_str            *id;
@@ -229,12 +240,8 @@ static bp_status do_begin(bp_call *call, void *arg)
     if (!run)
         return call_fail(call, BP_NO_MEMORY, "there is no memory for a run");
     *args->id = arena_dup(call->arena, bp_str_of(run_look(run).id));
-    status = run_start(call, run,
-                       &(struct run_work){ .work = work_on_fiber,
-                                           .arg = work,
-                                           .generation = api->generation,
-                                           .deadline_ns = spec->timeout_ns ? spec->timeout_ns
-                                                                           : BP_FOREVER });
+    status = args->id->len ? start(call, run, work, spec->timeout_ns)
+                           : call_fail(call, BP_NO_MEMORY, "there is no memory for a run's id");
     run_release(run);
     return status;
 }

@@ -337,7 +337,6 @@ static void on_end_of_input(void *owner, bool is_broken)
 
     if (!is_broken && (connection->state == CONNECTION_CLOSING ||
                        (connection->state == CONNECTION_IDLE && has_queue))) {
-        wire_read_stop(&connection->wire);
         close_after_answer(connection, false);
     } else {
         connection_cut(connection);

@@ -44,11 +44,11 @@ static bp_status look_at_url(bp_call *call, bp_str base, bp_str text, struct htt
 {
     CURLU    *url = curl_url();
     bp_str    copy = arena_dup(call->arena, text), scheme, host, port, path;
-    CURLUcode bad = url ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
+    CURLUcode bad = url && copy.len == text.len ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
     uint64_t  number = 0;
     bool      has_brackets;
 
-    if (url && base.len)
+    if (bad == CURLUE_OK && base.len)
         bad = curl_url_set(url, CURLUPART_URL, base.data, 0);
     if (bad == CURLUE_OK)
         bad = memchr(copy.data, '\0', copy.len) ? CURLUE_MALFORMED_INPUT
@@ -68,6 +68,8 @@ static bp_status look_at_url(bp_call *call, bp_str base, bp_str text, struct htt
     target->shown = arena_format(call->arena, BP_FMT "://" BP_FMT ":" BP_FMT BP_FMT, BP_ARG(scheme),
                                  BP_ARG(host), BP_ARG(port), BP_ARG(path));
     curl_url_cleanup(url);
+    if (!target->url.len || !target->shown.len)
+        return call_fail(call, BP_NO_MEMORY, "no memory for the URL of a request");
     target->is_https = bp_str_is(scheme, "https");
     if (!target->is_https && !bp_str_is(scheme, "http"))
         return call_fail(call, BP_INVALID,
@@ -82,9 +84,6 @@ static bp_status look_at_url(bp_call *call, bp_str base, bp_str text, struct htt
     has_brackets = host.len > 2 && host.data[0] == '[';
     target->host = has_brackets ? bp_str_n(host.data + 1, host.len - 2) : host;
     target->port = (uint16_t)number;
-    if (!target->url.len)
-        return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT,
-                         BP_ARG(target->shown));
     return BP_OK;
 }
 

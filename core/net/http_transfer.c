@@ -136,6 +136,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 
 /* ---- making one ---- */
 
+static bp_status fail_memory(bp_call *call, const struct http_transfer *transfer)
+{
+    return call_fail(call, BP_NO_MEMORY, "no memory for a request to %s", transfer->shown);
+}
+
 static bool add_raw_line(struct http_transfer *transfer, const char *line)
 {
     struct curl_slist *list = curl_slist_append(transfer->headers, line);
@@ -209,8 +214,21 @@ static bp_status add_headers(bp_call *call, struct http_transfer *transfer,
                (has_header(request, BP_STR("content-type")) ||
                 add_raw_line(transfer, "Content-Type:"));
     if (!is_added)
-        return call_fail(call, BP_NO_MEMORY, "no memory for a request to %s", transfer->shown);
+        return fail_memory(call, transfer);
     curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+    return BP_OK;
+}
+
+/* Part of what libcurl's connections are told apart by; it copies the text. */
+static bp_status set_trust(bp_call *call, struct http_transfer *transfer,
+                           const bp_http_request *request)
+{
+    bp_str file = arena_dup(call->arena, request->ca_file);
+
+    if (file.len != request->ca_file.len)
+        return fail_memory(call, transfer);
+    if (file.len)
+        curl_easy_setopt(transfer->easy, CURLOPT_CAINFO, file.data);
     return BP_OK;
 }
 
@@ -238,6 +256,8 @@ static bp_status set_method(bp_call *call, struct http_transfer *transfer,
                          request->body.len ? request->body.data : "");
     }
     method = arena_dup(call->arena, method);
+    if (!method.len)
+        return fail_memory(call, transfer);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.data);
     return BP_OK;
 }
@@ -261,9 +281,10 @@ static bp_status set_addresses(bp_call *call, struct http_transfer *transfer,
         dns_address_text(&found.addresses[i], text);
         buf_addf(&line, "%s%s", i ? "," : "", text);
     }
-    transfer->resolve = curl_slist_append(NULL, buf_str(&line).data);
+    if (buf_status(&line) == BP_OK)
+        transfer->resolve = curl_slist_append(NULL, buf_str(&line).data);
     if (!transfer->resolve)
-        return call_fail(call, BP_NO_MEMORY, "no memory for a request to %s", transfer->shown);
+        return fail_memory(call, transfer);
     curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->resolve);
     return BP_OK;
 }
@@ -350,11 +371,9 @@ bp_status http_transfer_start(bp_call *call, const bp_http_request *request,
         return call_fail(call, BP_NO_MEMORY, "no memory for a request to " BP_FMT,
                          BP_ARG(target->shown));
     set_options(transfer, target);
-    if (request->ca_file
-            .len) // part of what libcurl's connections are told apart by; it copies the text
-        curl_easy_setopt(transfer->easy, CURLOPT_CAINFO,
-                         arena_dup(call->arena, request->ca_file).data);
-    status = set_method(call, transfer, request);
+    status = set_trust(call, transfer, request);
+    if (status == BP_OK)
+        status = set_method(call, transfer, request);
     if (status == BP_OK)
         status = add_headers(call, transfer, request);
     if (status == BP_OK)
@@ -364,8 +383,7 @@ bp_status http_transfer_start(bp_call *call, const bp_http_request *request,
         transfer->is_added = curl_multi_add_handle(client->multi, transfer->easy) == CURLM_OK;
         client_leave(client);
         if (!transfer->is_added)
-            status = call_fail(call, BP_NO_MEMORY, "no memory for a request to %s",
-                               transfer->shown);
+            status = fail_memory(call, transfer);
     }
     if (status == BP_OK)
         *out = transfer;

@@ -213,7 +213,8 @@ bp_status stream_connect(bp_call *call, bp_str address, int64_t deadline_ns, str
         return call_fail_over(call, status, "connecting");
     if (stream)
         *stream = (struct bp_stream){ .fd = -1, .address = arena_dup(call->arena, address) };
-    if (!stream || !arena_on_free(call->arena, close_at_end, stream))
+    if (!stream || stream->address.len != address.len ||
+        !arena_on_free(call->arena, close_at_end, stream))
         return call_fail(call, BP_NO_MEMORY, "no memory for a connection");
     if (bp_str_starts(address, "unix:"))
         status = connect_unix(call, stream, bp_str_n(address.data + 5, address.len - 5),
@@ -423,6 +424,8 @@ bp_status stream_resolve(bp_call *call, bp_str host, int64_t deadline_ns, const 
         dns_address_text(&found.addresses[i], text);
         texts[i] = text[0] == '[' ? arena_dup(call->arena, bp_str_n(text + 1, strlen(text) - 2))
                                   : arena_dup(call->arena, bp_str_of(text));
+        if (!texts[i].len)
+            texts = NULL;
     }
     if (!texts)
         return call_fail(call, BP_NO_MEMORY, "the memory allowed for this call is used up");

@@ -139,19 +139,20 @@ static bp_status make_context(bp_call *call, const char *const *paths, SSL_CTX *
 
 static bp_status context_for(bp_call *call, const bp_tls *wanted, SSL_CTX **context)
 {
-    const char *paths[FILES] = {
-        arena_dup(call->arena, wanted->ca_file).data,
-        arena_dup(call->arena, wanted->certificate_file).data,
-        arena_dup(call->arena, wanted->key_file.len ? wanted->key_file : wanted->certificate_file)
-            .data
-    };
-    int64_t   changed_ns[FILES];
-    bp_status status = BP_OK;
+    const bp_str given[FILES] = { wanted->ca_file, wanted->certificate_file,
+                                  wanted->key_file.len ? wanted->key_file
+                                                       : wanted->certificate_file };
+    const char  *paths[FILES];
+    int64_t      changed_ns[FILES];
+    bp_status    status = BP_OK;
 
     for (int i = 0; i < FILES; i++) {
-        if (!paths[i])
+        bp_str path = arena_dup(call->arena, given[i]);
+
+        if (path.len != given[i].len)
             return call_fail(call, BP_NO_MEMORY, "no memory for TLS");
-        changed_ns[i] = changed_ns_of(paths[i]);
+        paths[i] = path.data;
+        changed_ns[i] = changed_ns_of(path.data);
     }
     *context = NULL;
     pthread_mutex_lock(&kept_lock);
@@ -188,7 +189,6 @@ static bp_status wait_for(bp_call *call, struct tls *tls, int result, const char
                            : error == SSL_ERROR_SYSCALL           ? "the connection was closed"
                                                                   : openssl_reason());
         call->error.os_errno = error == SSL_ERROR_SYSCALL ? os_errno : 0;
-        ERR_clear_error();
         return status;
     }
     status = watch_wait(call, tls->watch, error == SSL_ERROR_WANT_READ ? WATCH_READ : WATCH_WRITE,
@@ -240,7 +240,7 @@ static bp_status shake_hands(bp_call *call, struct tls *tls, const bp_tls *wante
 {
     bp_str name = arena_dup(call->arena, wanted->server_name);
 
-    if (!name.data)
+    if (name.len != wanted->server_name.len)
         return call_fail(call, BP_NO_MEMORY, "no memory for TLS");
     if (name.len && !set_name(tls->ssl, name.data))
         return call_fail(call, BP_INVALID, "\"%s\" is not a name that a certificate can be for",

@@ -192,7 +192,7 @@ bool url_query_next(bp_str *rest, bp_str *name, bp_str *value)
         if (len == 0)
             continue;
         *name = bp_str_n(pair, equals ? (size_t)(equals - pair) : len);
-        *value = equals ? bp_str_n(equals + 1, len - name->len - 1) : bp_str_n(pair + len, 0);
+        *value = equals ? bp_str_n(equals + 1, len - name->len - 1) : BP_STR("");
         return true;
     }
     return false;

@@ -112,26 +112,42 @@ static void a_refusal_keeps_its_sentence(void **state)
 
 static void a_bad_first_line_is_refused(void **state)
 {
-    static const char *const bad[] = {
-        "no JSON\n",
-        "[]\n",
-        "{\"words\":{}}\n",
-        "{\"options\":[]}\n",
-        "{\"words\":[1]}\n",
-        "{\"words\":[\"a\\u0000b\"],\"options\":{\"need\":\"1\"}}\n",
-        "{\"words\":[\"a\",\"b\",\"c\"],\"options\":{\"need\":\"1\"}}\n",
-        "{\"words\":[]}\n",
-        "",
-        "{\"options\":{\"need\":1}}\n",
-        "{\"options\":{\"need\":\"1\",\"flood\":\"yes\"}}\n",
-        "{\"options\":{\"need\":\"1\",\"other\":\"x\"}}\n",
-        "{\"words\":[\"\xff\xfe\"],\"options\":{\"need\":\"1\"}}\n",
-        "\n",
-        "{",
+    static const struct {
+        const char *line, *sentence;
+    } bad[] = {
+        { "no JSON\n", "the request of a command is malformed: one of its lines is not a JSON "
+                       "object: invalid token near 'no', at byte 2" },
+        { "[]\n", "the request of a command is malformed: one of its lines is not a JSON object" },
+        { "{\"words\":{}}\n", "\"words\" of a command is an array, \"options\" an object" },
+        { "{\"options\":[]}\n", "\"words\" of a command is an array, \"options\" an object" },
+        { "{\"words\":[1]}\n", "word 1 of the command is no text without NUL" },
+        { "{\"words\":[\"a\\u0000b\"],\"options\":{\"need\":\"1\"}}\n",
+          "word 1 of the command is no text without NUL" },
+        { "{\"words\":[\"a\",\"b\",\"c\"],\"options\":{\"need\":\"1\"}}\n",
+          "the command takes the words \"[A] [B]\", and was given 3" },
+        { "{\"words\":[]}\n", "the command needs the option \"need\"" },
+        { "", "the command needs the option \"need\"" },
+        { "{\"options\":{\"need\":1}}\n", "the option \"need\" must be a text without NUL" },
+        { "{\"options\":{\"need\":\"1\",\"flood\":\"yes\"}}\n",
+          "the option \"flood\" must be true or false" },
+        { "{\"options\":{\"need\":\"1\",\"other\":\"x\"}}\n",
+          "the command has no option \"other\"" },
+        { "{\"words\":[\"\xff\xfe\"],\"options\":{\"need\":\"1\"}}\n",
+          "the request of a command is malformed: one of its lines is not a JSON object: unable to "
+          "decode byte 0xff near '\"', at byte 11" },
+        { "\n", "the request of a command is malformed: one of its lines is not a JSON object: "
+                "unexpected token near end of file, at byte 0" },
+        { "{", "the request of a command is malformed: one of its lines is not a JSON object: "
+               "string or '}' expected near end of file, at byte 1" },
     };
 
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        expect(state, bad[i], 400, "HTTP/1.1 400");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char *answer = ask(state, bad[i].line, strlen(bad[i].line));
+
+        assert_int_equal(client_status(answer), 400);
+        assert_string_equal(client_body(answer), bad[i].sentence);
+        free(answer);
+    }
 }
 
 static void a_size_that_lies_is_found_out(void **state)
@@ -147,7 +163,11 @@ static void a_size_that_lies_is_found_out(void **state)
     expect(state, TYPED "{\"name\":\"a\"}\n3\nab", 400, "before the announced size");
     expect(state, TYPED "{\"name\":\"a\"}\n3\nabc", 400, "ends within a file");
     expect(state, TYPED "{\"name\":\"a\"}\n-3\nabc", 400, "its length in decimal");
-    expect(state, TYPED "{\"name\":\"a\"}\n99999999999999999999999\nabc", 400, "HTTP/1.1 400");
+    expect(state, TYPED "{\"name\":\"a\"}\n99999999999999999999999\nabc", 400,
+           "its length in decimal");
+    expect(state, TYPED "{\"name\":\"a\"}\n9223372036854775807\nabc", 400,
+           "before the announced size");
+    expect(state, TYPED "{\"name\":\"a\"}\n9223372036854775808\nabc", 400, "its length in decimal");
 }
 
 static void a_file_that_is_no_file_is_refused(void **state)

@@ -49,8 +49,8 @@ void inject_spare(bool is_spared)
 
 static bool is_counted(const char *file)
 {
-    static const char *const counted[] = { "/unit_core_host_", "/unit_core_net_", "/plugins/",
-                                           "libsqlite3" };
+    static const char *const counted[] = { "/unit_core_host_", "/unit_core_net_", "/unit_core_api_",
+                                           "/plugins/", "libsqlite3" };
 
     if (only)
         return strstr(file, only);

@@ -5,6 +5,7 @@
 #include <netdb.h>
 
 #include "net/dns.h"
+#include "net/stream.h"
 
 /* ---- the resolver ---- */
 
@@ -335,8 +336,78 @@ static void an_address_is_no_question(void **state)
                          1234);
         assert_int_equal(answer.addresses[0].size, text[0] == '[' ? sizeof(answer.addresses[0].v6)
                                                                   : sizeof(answer.addresses[0].v4));
+        if (text[0] == '[') { // of no interface, and no flow
+            assert_int_equal(answer.addresses[0].v6.sin6_scope_id, 0);
+            assert_int_equal(answer.addresses[0].v6.sin6_flowinfo, 0);
+        }
     }
 }
+
+/* ---- connecting ---- */
+
+static void serve_hello(int fd, int number)
+{
+    (void)number;
+    server_say(fd, "hello");
+}
+
+static void connect_to_one_of_several(bp_call *call)
+{
+    struct bp_stream *stream;
+    char              bytes[8];
+    size_t            count;
+    bp_str            name = arena_format(call->arena, "a.test:%u", server.port);
+
+    resolver.found[0] = "127.0.0.2"; // where nobody listens
+    resolver.found[1] = "127.0.0.1";
+    resolver.found[2] = "127.0.0.3";
+    assert_status(call, stream_connect(call, name, BP_FOREVER, &stream), BP_OK);
+    assert_status(call, stream_read(call, stream, bytes, sizeof(bytes), BP_FOREVER, &count), BP_OK);
+    assert_int_equal(count, 5);
+    stream_close(stream);
+}
+
+static void connect_to_none_of_several(bp_call *call)
+{
+    struct bp_stream *stream;
+    bp_str            name = arena_format(call->arena, "b.test:%u", server.port);
+
+    resolver.found[1] = "127.0.0.3";
+    assert_status(call, stream_connect(call, name, BP_FOREVER, &stream), BP_UNAVAILABLE);
+    assert_null(stream);
+    assert_said(call, "cannot connect to b.test:%u: connection refused", server.port);
+    assert_int_equal(call->error.os_errno, ECONNREFUSED);
+}
+
+/* Two that take nobody share the time that there is. */
+static void connect_to_the_stuck(bp_call *call)
+{
+    int               fds[4];
+    uint16_t          port = stuck_port(fds);
+    int64_t           until_ns = clock_now_ns() + BP_MILLISECONDS(200);
+    bp_str            name = arena_format(call->arena, "c.test:%u", port);
+    struct bp_stream *stream;
+
+    resolver.found[0] = resolver.found[1] = "127.0.0.1";
+    resolver.found[2] = NULL;
+    assert_status(call, stream_connect(call, name, until_ns, &stream), BP_DEADLINE);
+    assert_said(call, "cannot connect to c.test:%u: connection timed out", port);
+    assert_int_equal(call->error.os_errno, ETIMEDOUT);
+    assert_true(clock_now_ns() >= until_ns);
+    unstick(fds);
+}
+
+static void the_addresses_of_a_name_are_tried_in_turn(void **state)
+{
+    (void)state;
+    server_start(serve_hello);
+    on_call(connect_to_one_of_several, BP_SECONDS(60));
+    on_call(connect_to_none_of_several, BP_SECONDS(60));
+    on_call(connect_to_the_stuck, BP_SECONDS(60));
+    server_stop();
+}
+
+/* ---- how addresses are written ---- */
 
 static void a_port_stands_behind_the_last_colon(void **state)
 {
@@ -390,6 +461,7 @@ int main(void)
         T(a_name_has_255_bytes_at_most),
         T(as_many_names_are_remembered_as_there_is_room_for),
         T(a_question_that_nobody_waits_for_is_taken_back),
+        T(the_addresses_of_a_name_are_tried_in_turn),
         cmocka_unit_test(an_address_is_no_question),
         cmocka_unit_test(a_port_stands_behind_the_last_colon),
     };

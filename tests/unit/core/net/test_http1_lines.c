@@ -249,12 +249,51 @@ static void a_header_line_is_understood_or_refused_with_its_reason(void **state)
     assert_all_said(header_lines, false);
 }
 
+/* The limit may be set below what there is room for, and does nothing above it. */
+static void the_number_of_headers_is_bounded_by_the_limit_and_by_the_room(void **state)
+{
+    static const struct {
+        uint32_t limit, headers;
+        bool     is_taken;
+    } cases[] = {
+        { 1, 1, true },
+        { 1, 2, false },
+        { 7, 7, true },
+        { 7, 8, false },
+        { HTTP1_MAX_HEADERS, HTTP1_MAX_HEADERS, true },
+        { HTTP1_MAX_HEADERS, HTTP1_MAX_HEADERS + 1, false },
+        { HTTP1_MAX_HEADERS + 1, HTTP1_MAX_HEADERS + 1, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct http1_limits  limits = http1_default_limits;
+        struct http1_request request;
+        char                 head[4096] = GET;
+
+        limits.header_count = cases[i].limit;
+        for (uint32_t at = 1; at < cases[i].headers; at++)
+            strcat(head, "X: v\r\n");
+        strcat(head, "\r\n");
+        http1_request_init(&request, &limits);
+        assert_int_equal(http1_request_parse(&request, head, strlen(head)),
+                         cases[i].is_taken ? HTTP1_DONE : HTTP1_REFUSED);
+        if (cases[i].is_taken) {
+            assert_int_equal(request.header_count, cases[i].headers);
+        } else {
+            assert_int_equal(request.verdict.status, 431);
+            assert_string_equal(request.verdict.why, "there are too many headers");
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_line_is_understood_or_refused_with_its_reason),
         cmocka_unit_test(a_request_begins_with_its_method),
         cmocka_unit_test(a_header_line_is_understood_or_refused_with_its_reason),
+        cmocka_unit_test(the_number_of_headers_is_bounded_by_the_limit_and_by_the_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
