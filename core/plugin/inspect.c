@@ -198,11 +198,7 @@ static void read_notes(const struct image *image, struct plugin_file *file)
 
 static bool is_name(const char *text)
 {
-    size_t len = strlen(text);
-
-    if (len == 0 || len > 31)
-        return false;
-    return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+    return text[0] && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0';
 }
 
 static bool does_note_fit(struct plugin_file *file)

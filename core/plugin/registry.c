@@ -234,9 +234,7 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
                    theirs->struct_size, sizeof(bp_plugin));
         return false;
     }
-    size = theirs->struct_size < sizeof(bp_plugin) ? theirs->struct_size
-                                                   : (uint32_t)sizeof(bp_plugin);
-    memcpy(&plugin->descriptor, theirs, size);
+    memcpy(&plugin->descriptor, theirs, sizeof(bp_plugin));
     if (ours->abi_major != BP_ABI_MAJOR || ours->min_host_minor > BP_ABI_MINOR) {
         reason_set(why, "its descriptor says ABI %u.%u (host at least %u.%u), this host has %u.%u",
                    ours->abi_major, ours->abi_minor, ours->abi_major, ours->min_host_minor,
