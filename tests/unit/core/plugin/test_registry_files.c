@@ -43,8 +43,8 @@ static int tear_down(void **state)
     return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A copy of a plugin of this build, with each text `old` in it changed to `new`, of the same length;
- * NULL: none. */
+/* A copy of a plugin of this build, with each text `old` in it changed to `new`, of the same
+ * length; NULL: none. */
 static void put(const char *plugin, const char *name, const char *old, const char *new)
 {
     static char bytes[1 << 20];
@@ -57,7 +57,8 @@ static void put(const char *plugin, const char *name, const char *old, const cha
     assert_non_null(file);
     size = fread(bytes, 1, sizeof(bytes), file);
     fclose(file);
-    for (char *at = bytes; old && (at = memmem(at, size - (size_t)(at - bytes), old, strlen(old) + 1));)
+    for (char *at = bytes;
+         old && (at = memmem(at, size - (size_t)(at - bytes), old, strlen(old) + 1));)
         memcpy(at, new, strlen(new));
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     file = fopen(path, "we");
