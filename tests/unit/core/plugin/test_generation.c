@@ -293,6 +293,17 @@ static void without_a_pool_there_is_no_generation(void **state)
     conf_free(conf);
 }
 
+static void a_plugin_that_is_gone_makes_no_generation(void **state)
+{
+    struct plugin_registry *none = registry_new(log_of_test, plugin_services, plugin_service_count);
+    struct conf            *conf = conf_of(first_conf);
+
+    (void)state;
+    assert_null(generation_new(conf, none, workers, WORKERS, pool, NULL));
+    registry_free(none);
+    conf_free(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +312,7 @@ int main(void)
         cmocka_unit_test(one_is_started_with_what_it_needs_alone),
         cmocka_unit_test(whoever_uses_it_is_waited_for),
         cmocka_unit_test(a_generation_gives_back_what_it_took),
+        cmocka_unit_test(a_plugin_that_is_gone_makes_no_generation),
         cmocka_unit_test(without_a_pool_there_is_no_generation),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
