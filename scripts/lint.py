@@ -35,10 +35,14 @@ WORDS = [
     (r"\bhasty\b", "impatient, or say what the deadline was"),
     (r"\bTODO\b|\bFIXME\b|\bXXX\b", "an issue, or the thing itself"),
 ]
-# And in what operators and plugin authors read.
-PAGE_WORDS = [
+# And in the sources and in pages for operators and plugin authors.
+NOUNS = [
     (r"\bwhose\b", "name the noun: the server that, its"),
-    (r"\bthat which\b", "the noun"),
+    (r"\b(that|those) which\b", "the noun"),
+]
+# A question in a page may ask "what is"; a comment or a message names the thing.
+SOURCE_WORDS = [
+    (r"\bwhat\s+(\*\s+|//\s+)?(is|are|was|were)\b(?![^.;]*\?)", "name the noun: the rest, the fault, the queued bytes"),
 ]
 
 
@@ -191,9 +195,11 @@ def words():
     for path in files(".c", ".h", ".md", ".sh"):
         if path in ("docs/style.md",) or path.startswith(("tests/", "bench/")):
             continue
-        is_page = path.startswith(("docs/", "sdk/include/", "sdk/ABI.md")) or path in pages
+        is_source = path.endswith((".c", ".h"))
+        is_page = path.startswith(("docs/", "sdk/ABI.md")) or path in pages
+        known = WORDS + (NOUNS if is_page or is_source else []) + (SOURCE_WORDS if is_source else [])
         for number, text in comments_and_messages(path):
-            for pattern, instead in WORDS + (PAGE_WORDS if is_page else []):
+            for pattern, instead in known:
                 for match in re.finditer(pattern, text, flags=re.I if pattern.islower() else 0):
                     line = number + text.count("\n", 0, match.start())
                     yield f"{path}:{line}", f'"{match.group(0)}": {instead}'

@@ -62,13 +62,13 @@ build() { # preset, more arguments of the build
   cmake --build --preset "$preset" -j "$jobs" "$@" | { grep -E 'error|warning|FAILED' || true; }
 }
 
-# Much of a test is waiting for servers and timers, so one more runs than there are cores.
+# A third of a suite is waiting for servers and timers, so twice as many tests run as there are cores.
 suite() { # name, preset, extra ctest arguments
   local name=$1 preset=$2 from=$SECONDS log
   shift 2
   log=$(mktemp)
   echo "== $name"
-  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j $((jobs + 1)) "$@" 2>&1 | tee "$log" || failed+=("$name")
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j $((jobs * 2)) "$@" 2>&1 | tee "$log" || failed+=("$name")
   note "$name" "$from" "$(sed -nE 's/.*tests passed, ([0-9]+) tests failed out of ([0-9]+)/\1 of \2 tests failed/p' "$log" | grep . || echo 'did not run')"
   rm -f "$log"
 }
@@ -84,6 +84,8 @@ harm='^hostile\.(http_peers|postgres_peer|redis_peer|json_bodies|mcp_input)'
 # What threads share: workers, pools, locks, editions, sessions; not the parts that know no threads, and not the failures that are
 # injected one by one, which ASan watches.
 no_threads='shared_words|large_graph|json_schema|shared_filters|wordpiece|test_injected|app_git\.test_git_|app_filesystem\.test_edit'
+# Clients of a server belong to one worker.
+no_threads+='|^unit\.plugins\.(vector_(redis|pgvector|qdrant)|storage_postgres|shared_postgres|(alert|health|llm)_|embed_(hash|openai))'
 threads='^unit\.|integration\.(two_processes|retrieval_api|retrieval_mcp|mcp_asking|signals)$|^conform\.(memory|sqlite|local|app_journal)$'
 
 run_asan() {

@@ -2,7 +2,7 @@
  *
  * The status is that of the outcome: 499 when the client was gone first, that of the failure when a
  * stream that had begun with 200 was cut or ended by an error event (`sent_status` has the 200
- * then), else what was sent.
+ * then), else the status sent.
  */
 #include "api/access.h"
 
@@ -59,7 +59,7 @@ static void count(const struct api *api, struct route *route, bp_str method, int
         metric_add(series_of(api, known_method(method), BP_STR("none"), status), 1);
         return;
     }
-    CHECK_ALWAYS(status >= 0 && status < ROUTE_STATUSES); // what is beyond it is never sent
+    CHECK_ALWAYS(status >= 0 && status < ROUTE_STATUSES); // no status beyond it is ever sent
     series = route->by_status[status];
     if (!series) {
         series = series_of(api, bp_str_of(route->spec.method), bp_str_of(route->spec.path), status);

@@ -34,7 +34,7 @@ static bool add_app(struct api *api, struct unit *unit, const char *prefix, stru
 
     if (known > sizeof(*specs))
         known = sizeof(*specs);
-    if (!specs || known < offsetof(bp_route, summary)) { // the router says what is wrong with it
+    if (!specs || known < offsetof(bp_route, summary)) { // the router names the mistake
         return router_add(api->router, app->routes, app->route_size, app->route_count, unit, NULL,
                           why);
     }

@@ -39,16 +39,16 @@ struct api {
 
 /* Builds the routes of the host and, when they are served at all, of every app: over standard input
  * and output there is no HTTP, so that nothing there can be in each other's way. False with a
- * sentence in `why`; what is wrong with an app stands in the conf's problems as well. No
+ * sentence in `why`; an app's mistakes are also in the conf's problems. No
  * instance needs to be up. */
 bool api_init(struct api *api, struct conf *conf, struct generation *generation,
               struct health_board *health, bool is_served, struct reason *why);
-/* When all routes are there: makes their description. `more_scopes` are those of what is no route;
- * separated by blanks. */
+/* When all routes are there: makes their description. `more_scopes` are those of operations that
+ * are not routes; separated by blanks. */
 void api_describe(struct api *api, bp_str more_scopes);
 void api_free(struct api *api);
 
-/* Takes one from a client's requests of a minute: `own` of what is called `name`, or the limit of
+/* Takes one from a client's requests of a minute: `own` of the thing called `name`, or the limit of
  * the conf when it is 0. BP_LIMIT. The headers X-RateLimit-* are set. */
 bp_status api_take_from_limit(struct api *api, struct http_exchange *exchange, const char *name,
                               uint32_t own) BP_SUSPENDS;

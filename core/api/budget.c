@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-enum { BUCKETS = 4096, DEBT_S = 120 /* of what was under way at once */ };
+enum { BUCKETS = 4096, DEBT_S = 120 /* for the requests that were under way at once */ };
 
 struct budget {
     pthread_mutex_t lock;

@@ -2,7 +2,7 @@
  * no back end.
  *
  * A bucket for each hash of a client (bp_call.client): it holds a minute's worth and is filled
- * steadily. Clients whose hashes meet share one. Any thread.
+ * steadily. Clients with the same hash share one. Any thread.
  */
 #ifndef CORE_API_BUDGET_H
 #define CORE_API_BUDGET_H
@@ -17,8 +17,8 @@ void           budget_free(struct budget *budget);
 bool budget_take(struct budget *budget, uint64_t client, int64_t *wait_ns);
 /* The same, and takes nothing. */
 bool budget_is_left(struct budget *budget, uint64_t client, int64_t *wait_ns);
-/* What was asked for turned out to be what the budget is about. What was under way at once runs
- * into debt, of two minutes at most. */
+/* The request turned out to be of the kind that the budget counts. Requests that were under way at
+ * once run into debt, of two minutes at most. */
 void budget_charge(struct budget *budget, uint64_t client);
 
 #endif

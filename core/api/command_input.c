@@ -102,7 +102,7 @@ bp_status command_input_first(bp_call *call, struct command_input *input, struct
     return parse(call, input, arena, has_line ? line : BP_STR("{}"), value);
 }
 
-/* The length of the next piece of a file whose size nobody knew; 0 ends it. */
+/* The length of the next piece of a file of unknown size; 0 ends it. */
 static bp_status next_piece(bp_call *call, struct command_input *input)
 {
     uint64_t len = 0;

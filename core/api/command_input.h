@@ -29,7 +29,7 @@ struct command_input {
     struct http_exchange    *exchange;
     enum command_input_state state;
     int64_t                  left;
-    bp_str                   piece; /* what is left of what was read last */
+    bp_str                   piece; /* the rest of the last read */
     struct bp_buf            line;  /* on the heap */
     struct arena             arena; /* of the JSON of the last line */
     int64_t                  left_out;
@@ -48,7 +48,7 @@ void command_input_free(struct command_input *input);
 /* The first line into `arena`; an object, empty when there is no body. */
 bp_status command_input_first(bp_call *call, struct command_input *input, struct arena *arena,
                               const bp_json **value) BP_SUSPENDS;
-/* The next file; what is left of the one before is skipped. */
+/* The next file; the rest of the one before is skipped. */
 bp_status command_input_next(bp_call *call, struct command_input *input, struct command_file *file,
                              bool *has_file) BP_SUSPENDS;
 /* The next piece of the file, valid until the next read; empty at its end. */

@@ -43,7 +43,7 @@ struct bp_command_run *command_run_new(bp_call *call, struct http_exchange *exch
     return NULL;
 }
 
-/* ---- what was typed ---- */
+/* ---- the words typed ---- */
 
 static struct command_value *value_of(const bp_command_run *run, bp_str name,
                                       const bp_command_option **option)

@@ -43,7 +43,7 @@ void command_words_of(const char *arguments, size_t *least, size_t *most)
     }
 }
 
-/* What is wrong with it; NULL: nothing. */
+/* Its first mistake; NULL: nothing. */
 static const char *check_option(const struct app_command *command, size_t index)
 {
     static const char *const reserved[] = { "conf", "url", "help", "c", "h" };

@@ -49,7 +49,8 @@ bool commands_add(struct api *api, struct unit *unit, struct reason *why)
             .handler = post_command,
             .scope = spec->scope,
             .summary = arena_format(&api->arena,
-                                    "The command `backplane %s`: %s (docs/commands.md says what is "
+                                    "The command `backplane %s`: %s (docs/commands.md lists the "
+                                    "members "
                                     "sent and answered)",
                                     spec->name, spec->summary)
                            .data,
@@ -120,7 +121,7 @@ bp_status commands_run(struct api *api, bp_request *request, bp_response *respon
                            run_in_gate, run);
     if (status == BP_OK)
         return command_run_say_end(call, run, BP_OK, BP_STR(""));
-    if (run->is_refused) // the usage is part of what is answered
+    if (run->is_refused) // the answer has the usage, too
         BP_TRY(command_run_begin(run));
     return status;
 }

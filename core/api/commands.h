@@ -27,8 +27,8 @@
 /* Places in the gate's statistics, behind those of MCP. */
 enum { COMMAND_OPS = 400 };
 
-/* Adds the routes of an app's commands, whose `context` is their app_command. False with a sentence
- * in `why`. */
+/* Adds the routes of an app's commands. The `context` of each is its app_command. False with a
+ * sentence in `why`. */
 bool commands_add(struct api *api, struct unit *unit, struct reason *why);
 /* The handler of GET /commands. */
 bp_status commands_get(bp_call *call, void *instance, bp_request *request, bp_response *response);

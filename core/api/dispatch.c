@@ -180,7 +180,7 @@ static bp_status ask_pressure(struct api *api, struct http_exchange *exchange,
                      (long long)api->conf->server.limits.memory_bytes);
 }
 
-/* Nobody unpacks bodies here: what a few bytes become is not bounded by what was sent. */
+/* Nobody unpacks bodies here: a few bytes may become many, so the bytes sent bound nothing. */
 static bool refuse_coding(struct http_exchange *exchange)
 {
     bp_str coding = http_exchange_header(exchange, "content-encoding");

@@ -31,7 +31,7 @@ struct jwt_rules {
 enum jwt_verdict { JWT_GOOD, JWT_BAD, JWT_UNKNOWN_KEY };
 
 /* Fills `principal` with strings in `arena`: id from "sub", scopes from "scope" or "scp". Otherwise
- * `why` is a sentence that says what is wrong and repeats nothing secret. */
+ * `why` is a sentence that names the fault and repeats nothing secret. */
 enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_keys *keys,
                            const struct jwt_rules *rules, bp_principal *principal,
                            struct reason *why);

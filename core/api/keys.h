@@ -2,7 +2,7 @@
  *
  *      bp_0123456789abcdef_<64 hexadecimal digits>
  *
- * The first part is the id, which may be seen; the second 256 random bits. What is stored is an
+ * The first part is the id, which may be seen; the second 256 random bits. The storage holds an
  * HMAC-SHA-256 of the secret under the id; a presented key is hashed before any query, looked up by
  * id, and compared in constant time. A worker keeps what it looked up for 5 s, so a revoked key
  * ends within that time. Ids that there are not are kept apart from those that there are, so that

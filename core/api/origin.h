@@ -1,7 +1,7 @@
 /* origin.h - which Host and Origin a request may carry, so that a foreign page in a browser cannot
  * reach the server.
  *
- * A server on loopback is reached by any page whose name was rebound to 127.0.0.1, unless the Host
+ * A server on loopback is reached by any page with a name rebound to 127.0.0.1, unless the Host
  * is checked. So a listener on loopback takes loopback names and those of `server.allowed_hosts`;
  * one on a network takes any Host unless `allowed_hosts` names some. An Origin must be the server's
  * own, or be in `server.allowed_origins`.

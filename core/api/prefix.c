@@ -65,7 +65,7 @@ static bool find_common(struct arena *arena, const struct unit *early, const cha
     return false;
 }
 
-/* Whose paths are settled, and where what is kept of them lies. */
+/* The apps with settled paths, and the memory for these paths. */
 struct settling {
     struct conf             *conf;
     const struct generation *generation;
@@ -147,7 +147,7 @@ const char **prefixes_settle(struct conf *conf, const struct generation *generat
         return NULL;
     for (size_t i = 0; i < generation->unit_count; i++)
         prefixes[i] = "";
-    // In the order of the conf: each looks at those before it, whose prefixes are settled.
+    // In the order of the conf: each looks at those before it: their prefixes are settled.
     for (size_t c = 0; c < conf->instance_count; c++)
         for (size_t i = 0; i < generation->unit_count; i++)
             if (generation->confs[i] == &conf->instances[c] &&

@@ -4,7 +4,7 @@
  *        work:  { use: filesystem, ... }                    GET /files/{path...}
  *        notes: { use: filesystem, ... }                    GET /notes/files/{path...}
  *
- * An app whose conf has `prefix` gets that one. Any other keeps its paths, unless an app that
+ * An app with `prefix` in its conf gets that one. Any other keeps its paths, unless an app that
  * stands before it in the conf and is served by one of the same listeners has one of its routes
  * already: then all its paths get the instance's name before them. The names of tools follow the
  * same rule, in mcp/catalog.c.

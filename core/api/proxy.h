@@ -9,7 +9,7 @@
  * one; else the peer's. In the call's arena. */
 bp_str proxy_client_address(const struct api *api, struct http_exchange *exchange);
 
-/* The same for what is shared out by address: of IPv6 the /64, since that is what one customer has;
+/* The same for places shared out by address: of IPv6 the /64, since that is what one customer has;
  * IPv4 in IPv6's clothes is IPv4. */
 bp_str proxy_client_block(const struct api *api, struct http_exchange *exchange);
 

@@ -48,8 +48,8 @@ struct router;
 
 struct router *router_new(void);
 void           router_free(struct router *router);
-/* Adds a table; `unit` NULL for the host's, whose handlers get `context`. False with a sentence in
- * `why`. */
+/* Adds a table; `unit` NULL for routes of the host: their handlers get `context`. False with a
+ * sentence in `why`. */
 bool router_add(struct router *router, const bp_route *routes, size_t stride, size_t count,
                 struct unit *unit, void *context, struct reason *why);
 /* Finds the route, the first of those that are the same. NULL: none; then `allowed`

@@ -13,15 +13,14 @@
 #include "plugin/gate.h"
 #include "plugin/services.h"
 
-static struct worker_slot shown; /* the api whose instances begin work */
+static struct worker_slot shown; /* the api of the instances that begin work */
 
 static const struct gate_op run_op = { .index = RUN_OP, .name = "run" };
 
 /* The work's side: on the stack of its call. */
 struct bp_run {
-    struct run *run;
-    struct shared_text
-        *result; /* NULL: none; not in the call's memory, whose scratch ends before */
+    struct run         *run;
+    struct shared_text *result; /* NULL: none; not in the call's memory: its scratch ends before */
 };
 
 /* What it works with: in the run's arena. */

@@ -31,7 +31,7 @@ void arena_free(struct arena *arena);
 
 /* Zeroed, aligned for any type; NULL when the limit or the memory of the machine is used up. */
 void *arena_alloc(struct arena *arena, size_t size_bytes);
-/* The same with whatever the memory holds, for what is written over at once. */
+/* The same, not zeroed: for memory that is written over at once. */
 void *arena_alloc_raw(struct arena *arena, size_t size_bytes);
 /* A copy with a NUL behind it; empty when there is no memory. */
 bp_str arena_dup(struct arena *arena, bp_str text);

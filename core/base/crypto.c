@@ -82,7 +82,7 @@ void crypto_random(void *bytes, size_t count)
     pool.left -= count;
     given = pool.bytes + pool.left;
     memcpy(bytes, given, count);
-    memset(given, 0, count); // what was given can be found nowhere else
+    memset(given, 0, count); // the secret given can be found nowhere else
 }
 
 bool crypto_equal(const void *a, const void *b, size_t count)

@@ -34,10 +34,9 @@ enum {
     JSON_KEYS_MAX = 100000,
 };
 
-/* Reads one JSON text. On BP_INVALID or BP_NO_MEMORY `why` says what is wrong and at which
- * byte. */
+/* Reads one JSON text. On BP_INVALID or BP_NO_MEMORY `why` names the mistake and its byte. */
 bp_status json_parse(struct arena *arena, bp_str text, const bp_json **value, struct reason *why);
-/* The same, but BP_UNSUPPORTED for what is JSON and beyond the caps or the types: deep, many keys,
+/* The same, but BP_UNSUPPORTED for JSON that is beyond the caps or the types: deep, many keys,
  * long or large numbers. */
 bp_status json_parse_judged(struct arena *arena, bp_str text, const bp_json **value,
                             struct reason *why);

@@ -22,8 +22,8 @@ enum {
 
 /* json_parse() for a text that somebody else wrote. The value takes at most JSON_MEMORY_BYTES, or
  * JSON_MEMORY_PER_BYTE times the text, of the arena: BP_TOO_LARGE and a sentence beyond that.
- * BP_UNSUPPORTED for what is JSON that cannot be held (depth, a number beyond its type, a NUL in a
- * name), BP_INVALID for what is none. */
+ * BP_UNSUPPORTED for JSON that cannot be held (depth, a number beyond its type, a NUL in a
+ * name), BP_INVALID for text that is not JSON. */
 bp_status json_read(struct arena *arena, bp_str text, const bp_json **value, struct reason *why);
 
 /* The same with a bound of the caller's. */

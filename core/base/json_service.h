@@ -8,7 +8,7 @@ struct arena;
 
 extern const bp_json_service json_service;
 
-/* The arena of a call, for what is read. The owner of the table defines it: core/plugin, and
+/* The arena of a call, for the values read. The owner of the table defines it: core/plugin, and
  * the fake host of sdk/testhost. */
 struct arena *call_memory(bp_call *call);
 

@@ -94,7 +94,7 @@ static void write_blocks(struct log *log, struct log_block **blocks, uint32_t co
         free(blocks[i]);
 }
 
-/* What is missing is said in the log itself, at most once a second. */
+/* The log itself says how many lines are missing, at most once a second. */
 static void tell_missing(struct log *log)
 {
     uint64_t     dropped = log->dropped, suppressed = log->suppressed;

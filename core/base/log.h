@@ -26,15 +26,15 @@ struct log_options {
 
 /* NULL with errno set when the file cannot be opened. */
 struct log *log_open(const struct log_options *options);
-void        log_close(struct log *log); /* writes what is queued */
+void        log_close(struct log *log); /* writes the queued lines */
 /* Reopens the file after it was moved away. False, with errno, keeps the old one. */
 bool log_reopen(struct log *log);
-void log_flush(
-    struct log *log); /* waits until what is queued now is written, and what this thread gathered */
+void log_flush(struct log *log); /* waits until the lines queued now, and those this thread
+                                    gathered, are written */
 void     log_set_level(struct log *log, uint32_t level);
 bool     log_enabled(const struct log *log, uint32_t level);
 uint64_t log_dropped(const struct log *log);
-/* For the crash handler: waits a moment for the writer, writes what is queued then with write(2)
+/* For the crash handler: waits a moment for the writer, then writes the queued lines with write(2)
  * alone, and takes no lock. */
 void log_flush_in_crash(struct log *log);
 

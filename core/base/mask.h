@@ -12,8 +12,8 @@
 /* False: nothing in it looks like one, and it may be shown as it is. Cheap. */
 bool mask_is_needed(bp_str text);
 /* The text itself when nothing is to be masked, else a copy. `hides_paths`: of every URL only
- * scheme and host are left, for those whose path is the key. Empty when there is no memory: never
- * the secret. */
+ * scheme and host are left, for URLs with a secret in the path. Empty when there is no memory:
+ * never the secret. */
 bp_str mask_secrets(struct arena *arena, bp_str text, bool hides_paths);
 /* "password", "api_key", "X-Auth-Token". */
 bool mask_is_secret_name(bp_str name);

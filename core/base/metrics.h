@@ -3,7 +3,7 @@
  * One registry a process: the one piece of global state that every layer may touch. A family has a
  * name, a help text and label names; a series is one combination of label values. Series are found
  * once and then counted without a lock. A family holds at most 2,000 series; later combinations
- * share one whose values are "other". Any thread.
+ * share one with the values "other". Any thread.
  */
 #ifndef CORE_BASE_METRICS_H
 #define CORE_BASE_METRICS_H

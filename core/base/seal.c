@@ -119,7 +119,7 @@ static size_t read_digits(bp_str text, const char more[2], uint8_t *bytes)
     }
     if (text.len % 4 == 1)
         return SIZE_MAX;
-    if (text.len % 4 == 2) // what is left over must be zero, so that each value has one spelling
+    if (text.len % 4 == 2) // the bits left over must be zero, so that each value has one spelling
         return group & 15 ? SIZE_MAX : (bytes[len] = (uint8_t)(group >> 4), len + 1);
     if (text.len % 4 == 3) {
         bytes[len++] = (uint8_t)(group >> 10);

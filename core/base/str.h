@@ -24,7 +24,7 @@ bp_str str_cut(bp_str text, size_t most_bytes);
 /* How many bytes from `at` on need nothing done to them in a JSON string: no quote, backslash or
  * control byte, nothing beyond ASCII. */
 size_t str_plain_run(bp_str text, size_t at);
-/* The same, and what is plain is copied to `to`, which has room for as much as is left of the text
+/* The same, and the plain part is copied to `to`, which has room for as much as is left of the text
  * and 16 bytes more. */
 size_t str_plain_copy(char *to, bp_str text, size_t at);
 /* Steps of insertion, deletion, replacement or swap between two names of at most 63 bytes; 64 for
@@ -34,7 +34,7 @@ unsigned str_distance(bp_str a, bp_str b);
 bool str_is_near(bp_str name, bp_str candidate);
 /* Space-separated list has word: "a b c" has "b". */
 bool str_has_word(bp_str list, bp_str word);
-/* FNV-1a of it, for tables whose keys others choose: then with a seed that they do not know. */
+/* FNV-1a of it, for tables with keys that others choose: then with a seed that they do not know. */
 uint64_t str_hash(bp_str text, uint64_t seed);
 
 /* The digits of `value` into `text`, which they are returned in; no NUL. */

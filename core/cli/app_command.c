@@ -23,7 +23,7 @@ struct answer {
     int                status;
     long               http_status;
     char               message[1024];
-    const char        *problem; /* what is wrong with it; NULL: nothing */
+    const char        *problem; /* its mistake; NULL: nothing */
     bool               is_output_gone;
     struct app_upload *upload; /* ends with the answer */
 };
@@ -204,7 +204,7 @@ static int run(struct client *client, const struct app_entry *entry, const char 
     return status;
 }
 
-/* ---- what was typed ---- */
+/* ---- the words typed ---- */
 
 static bool is_text(const char *name, const char *text)
 {
@@ -229,7 +229,7 @@ static bool take_second_word(const struct app_entry *entry, struct app_typed *ty
     return true;
 }
 
-/* False after what is wrong was said. argv[0] is the first word of the name. */
+/* False after the mistake was printed. argv[0] is the first word of the name. */
 static bool take_typed(const struct app_entry *entry, int argc, char **argv,
                        struct app_typed *typed)
 {
@@ -277,7 +277,7 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
-/* All options of one command; of all whose first word it is, when it has several. */
+/* All options of one command; of all that begin with this word, when there are several. */
 static void print_help(const struct app_table *table, const struct app_entry *entry, int argc,
                        char **argv)
 {

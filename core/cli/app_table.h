@@ -37,7 +37,7 @@ void app_table_of_conf(struct app_table *table, const char *conf_file);
 /* Of a server. False with a sentence in client->problem. */
 bool app_table_of_server(struct app_table *table, struct client *client);
 
-/* The same; what is wrong becomes table->problem. */
+/* The same; a mistake becomes table->problem. */
 void app_table_of_url(struct app_table *table, const char *url);
 
 /* Of a command line without the program's name: NAME..., or INSTANCE:NAME... NULL: none. */

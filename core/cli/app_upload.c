@@ -217,7 +217,7 @@ static size_t fail(struct app_upload *upload, const char *why)
     return CLIENT_READ_FAILED;
 }
 
-/* Of a file whose size is known: the bytes as they are. */
+/* Of a file of known size: the bytes as they are. */
 static size_t read_sized(struct app_upload *upload, char *bytes, size_t size)
 {
     ssize_t count = read(upload->fd, bytes,

@@ -1,4 +1,4 @@
-/* app_upload.h - the body of a command's request: what was typed, then the files, made while it is
+/* app_upload.h - the body of a command's request: the words typed, then the files, made while it is
  * sent (api/commands.h has its form).
  */
 #ifndef CORE_CLI_APP_UPLOAD_H
@@ -7,7 +7,7 @@
 #include "base/reason.h"
 #include "cli/app_table.h"
 
-/* What was typed: words behind the name, and one value for each option of the entry. */
+/* The words typed: words behind the name, and one value for each option of the entry. */
 struct app_typed {
     char       **words;
     size_t       word_count;
@@ -24,7 +24,7 @@ struct app_upload {
     int                     fd;   /* of the file that is sent; -1: none */
     int64_t                 left; /* bytes of it; -1: not known */
     bool                    is_over;
-    struct reason           problem; /* a file could not be read: what is printed */
+    struct reason           problem; /* a file could not be read: the sentence that is printed */
 };
 
 /* Finds the files, and counts lines where that is wanted. */

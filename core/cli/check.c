@@ -71,7 +71,7 @@ struct checking {
     bool        is_offline, is_strict, is_quiet, is_json;
 };
 
-/* What is good to know and no mistake. */
+/* Things that are good to know and no mistakes. */
 static void print_notes(const struct host *host, const struct generation *generation,
                         bp_json_writer *w)
 {

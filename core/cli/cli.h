@@ -23,7 +23,7 @@ struct command {
     const struct command_option *options; /* ended by one without a name */
 };
 
-/* help.c: the table of commands, and what is printed of it. */
+/* help.c: the table of commands, and its printed help. */
 extern const struct command commands[];
 extern const size_t         command_count;
 
@@ -44,7 +44,7 @@ void command_check_option(const char *name);
 /* Of the command that runs: the option called so, the one that was probably meant; NULL: none. */
 const struct command_option *command_option_of(const char *name);
 const char                  *command_nearest_option(const char *name);
-/* All options of one command; of all whose first word it is, when it has several. */
+/* All options of one command; of all that begin with this word, when there are several. */
 void command_print_help(const struct command *command, int argc, char **argv);
 void command_print_one(const struct command *command);
 int  command_help(int argc, char **argv);
@@ -73,13 +73,13 @@ int command_migrate(int argc, char **argv);
 int command_mcp(int argc, char **argv);
 /* conform.c */
 int command_conform(int argc, char **argv);
-/* app_command.c: what is no command of the program's own, for the apps of the conf or of a server.
+/* app_command.c: a command that is not the program's own: for the apps of the conf or of a server.
  * False: they have none of that name either; `nearest` is one that is called almost so, or empty.
  */
 bool app_command_run(int argc, char **argv, int *status, char nearest[80]);
 
-/* Options that every command has: takes "-c FILE" and "--conf FILE" out of argv; argc is what is
- * left. */
+/* Options that every command has: takes "-c FILE" and "--conf FILE" out of argv; argc counts the
+ * words left. */
 const char *cli_take_conf(int *argc, char **argv);
 /* The same; *is_given: somebody said so, and it is not one of the places where a conf may be. */
 const char *cli_take_conf_if(int *argc, char **argv, bool *is_given);

@@ -37,12 +37,13 @@ void client_close(struct client *client);
 bool client_send(struct client *client, const char *method, const char *path,
                  const char *content_type, bp_str body, const bp_json **answer);
 
-/* A request whose body is made, and whose answer is taken, piece by piece and side by side. */
+/* A request with a body made, and an answer taken, piece by piece and side by side. */
 struct client_stream {
     /* Up to `size` bytes into `bytes`, how many there are; 0: the body ends; CLIENT_READ_FAILED: it
      * cannot be made. */
     size_t (*read)(void *arg, char *bytes, size_t size);
-    /* False: no more is wanted. Bytes of an answer whose status is 400 or more do not come here. */
+    /* False: no more is wanted. Bytes of an answer with a status of 400 or more do not come here.
+     */
     bool (*take)(void *arg, bp_str bytes);
     void *arg;
 };

@@ -1,5 +1,5 @@
 /* conform.c - `backplane conform`: the words of the command that runs the contract of a plugin's
- * kind on it (core/conform), and what is printed meanwhile. */
+ * kind on it (core/conform), and the lines printed meanwhile. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -120,7 +120,7 @@ static bp_status run_job(bp_call *call, void *arg)
     return BP_OK;
 }
 
-/* Starts one instance, and does what is to be done with it. */
+/* Starts one instance, and runs the command on it. */
 static int run(struct db_job *job, const char *conf_file, const char *kind, const char *name,
                bp_status (*work)(bp_call *call, void *arg))
 {

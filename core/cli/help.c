@@ -164,7 +164,7 @@ const struct command commands[] = {
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
 
 static const struct command
-    *running; /* whose options are taken; the command line is read by one thread, once */
+    *running; /* its options are taken; the command line is read by one thread, once */
 
 static size_t first_word(const char *name)
 {

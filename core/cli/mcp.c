@@ -1,7 +1,7 @@
 /* mcp.c - `backplane mcp`: apps over standard input and output, for clients that start their
  * servers themselves.
  *
- * With a conf it serves apps of that conf. Without one it writes itself a conf for what was asked:
+ * With a conf it serves apps of that conf. Without one it writes a conf for the request itself:
  * each app gets the embedded back ends that it refers to, with data in a folder of the user's own.
  */
 #include <signal.h>

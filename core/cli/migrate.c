@@ -1,6 +1,6 @@
 /* migrate.c - `backplane migrate --from CONF --to CONF`: moves what a deployment keeps to other
  * back ends. The work is that of core/transfer; here are the command's words, its signals, both
- * confs, and what is printed.
+ * confs, and the report.
  *
  * Both confs are resolved by one registry, and their instances live on the workers of one host.
  * Nothing listens.

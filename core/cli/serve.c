@@ -96,7 +96,7 @@ static void wait_before_drain(struct host *host, int number)
                   NULL);
 }
 
-/* What was acknowledged is safe, as after a kill -9. */
+/* Acknowledged writes are safe, as after a kill -9. */
 static _Noreturn void stop_at_once(struct host *host, int number)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE,

@@ -43,7 +43,7 @@ bool world_init(struct world *world, struct conf *conf, const char *user, struct
  * told. */
 void world_check(struct world *world);
 
-/* Every option of the host and of every instance whose plugin is there. */
+/* Every option of the host and of every instance with a plugin that is there. */
 void world_each_option(struct world *world, world_visit visit, void *arg);
 /* The option called so of an instance; false: its plugin has none. */
 bool world_find_option(struct conf_instance *instance, const char *name,

@@ -224,7 +224,7 @@ static void look_at_folder(struct world *world, const struct world_option *optio
                    "%s is on a network file system: its locks do not protect a database", path);
 }
 
-/* What is made when it is not there. */
+/* A path that is made when it is not there. */
 static void look_at_output(struct world *world, const struct world_option *option, const char *path,
                            bool is_folder)
 {

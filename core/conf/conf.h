@@ -30,14 +30,14 @@ struct conf_plugin {
     const char         *summary;
     struct option_table options; /* passed option_table_check() */
     uint32_t            instance_size;
-    const char
-        *problem; /* find() returned false: why the plugin, whose file is there, cannot be used */
+    const char *
+        problem; /* find() returned false: why the plugin cannot be used though its file is there */
 };
 
 /* What the plugin layer offers. */
 struct conf_plugins {
     void *context;
-    /* false: there is no such plugin, or `problem` says what is wrong with it. */
+    /* false: there is no such plugin, or `problem` names its fault. */
     bool (*find)(void *context, const char *kind, const char *name, struct conf_plugin *plugin);
     /* The plugins of a kind, one for each index from 0 on; false: no more. Any order. */
     bool (*at)(void *context, const char *kind, size_t index, struct conf_plugin *plugin);
@@ -77,7 +77,7 @@ struct conf {
         *order; /* each behind those it refers to; only when resolved without errors */
 };
 
-/* NULL only when there is no memory at all; what is wrong stands in problems. `environment` may be
+/* NULL only when there is no memory at all; the mistakes are in problems. `environment` may be
  * NULL: that of the process. The conf keeps copies of everything. */
 struct conf *conf_load(const char *file, const struct conf_environment *environment);
 /* The same from a text; `file` is what messages call it, and its directory is where ${file:...}
@@ -93,7 +93,8 @@ void conf_free(struct conf *conf);
 
 bool conf_has_errors(const struct conf *conf);
 /* Whether two instances, of two readings of a conf, are the same: kind, name, plugin, all options
- * and what is for any instance, and the names of those they refer to. Both conf are resolved. */
+ * and the settings of any instance, and the names of those they refer to. Both conf are resolved.
+ */
 bool conf_instance_is_same(const struct conf_instance *a, const struct conf_instance *b);
 /* NULL when there is none. */
 struct conf_instance *conf_find_instance(const struct conf *conf, bp_str kind, bp_str name);

@@ -116,7 +116,7 @@ static void add_file(struct expander *expander, bp_str name)
     expander->node->is_from_file = true;
 }
 
-/* Where the } is that closes a ${ whose inside starts at `from`; text.len when there is none. */
+/* The place of the } that closes the ${ before `from`; text.len when there is none. */
 static size_t find_close(bp_str text, size_t from)
 {
     unsigned depth = 1;

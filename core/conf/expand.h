@@ -6,7 +6,7 @@
  *                          at the directory of the conf file
  *      $${                 the two characters ${
  *
- * Only values are expanded, never keys, and what was put in is not expanded again.
+ * Only values are expanded, never keys, and inserted text is not expanded again.
  */
 #ifndef CORE_CONF_EXPAND_H
 #define CORE_CONF_EXPAND_H

@@ -81,7 +81,7 @@ const char *option_type_name(uint32_t type);
 bp_str option_shown_value(struct arena *arena, const bp_option *option,
                           const struct conf_node *node);
 
-/* What is wrong first with the table of a plugin whose struct has `instance_size` bytes; empty: it
+/* The first mistake of a plugin's table. The plugin's struct has `instance_size` bytes; empty: it
  * is well formed. */
 bp_str option_table_check(struct arena *arena, const struct option_table *table,
                           uint32_t instance_size);

@@ -73,7 +73,7 @@ static const char *check_shape(const bp_option *option)
     return check_help(option);
 }
 
-/* Reads `text` as a value of the option; what is wrong with it, or empty. */
+/* Reads `text` as a value of the option; its mistake, or empty. */
 static bp_str try_text(struct arena *arena, const bp_option *option, const char *text)
 {
     union {

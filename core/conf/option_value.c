@@ -408,7 +408,7 @@ void option_read_value(const struct option_reader *reader, const bp_option *opti
     }
 }
 
-/* A default stands nowhere in the file: its nodes have line 0, and so have what is wrong with it.
+/* A default stands nowhere in the file: its nodes have line 0, and so have its mistakes.
  */
 static void forget_positions(struct conf_node *node)
 {

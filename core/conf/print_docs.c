@@ -226,7 +226,7 @@ static void add_intro(struct bp_buf *out)
                 "# The conf file\n\n"
                 "Written by `backplane docs`; change the tables in `core/conf`, not this page.\n\n"
                 "The conf is YAML: one document, UTF-8, without anchors and tags. `backplane "
-                "check` reports every mistake of a conf as `file:line:column: key: what is wrong`; "
+                "check` reports every mistake of a conf as `file:line:column: key: the mistake`; "
                 "`backplane config` shows the values in effect and their sources; "
                 "`backplane schema` writes JSON Schema for an editor.\n\n"
                 "| in a value | becomes |\n|---|---|\n"

@@ -5,10 +5,10 @@
 #include "conf/conf_print.h"
 
 struct printer {
-    struct arena      *arena; /* for what is in between */
+    struct arena      *arena; /* for texts made on the way */
     const struct conf *conf;
     struct bp_buf     *out;
-    bool               is_alert; /* what is printed is an alert sink */
+    bool               is_alert; /* the instance printed is an alert sink */
 };
 
 static void indent(struct printer *printer, unsigned depth)

@@ -26,7 +26,7 @@ struct conf_problems {
     size_t               warning_count;
     size_t               left_out_count;   /* beyond those that are kept */
     bool                 is_out_of_memory; /* counted as one error */
-    bool is_partial; /* lines that are no YAML were left out: what is missing may stand in them */
+    bool is_partial; /* lines that are no YAML were left out: a missing name may be in them */
 };
 
 void problems_init(struct conf_problems *problems, struct arena *arena, const char *file);
@@ -46,7 +46,7 @@ void error_missing(struct conf_problems *problems, const struct conf_node *mappi
                    const char *name, const char *format, ...) BP_FORMAT(4, 5);
 void problem_no_memory(struct conf_problems *problems);
 
-/* More would only be counted: not worth a search for what was meant. */
+/* More would only be counted: not worth a search for the word that was meant. */
 bool problems_are_full(const struct conf_problems *problems);
 
 /* One line each: `file:line:column: key: sentence`, with `warning: ` before the key of a warning.

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/crypto.h"
 #include "base/str.h"
 #include "conf/value.h"
 
@@ -350,18 +351,16 @@ void gate_conf_read(const struct option_reader *reader, const char *kind,
 {
     const struct conf_node *digest = node_find(instance, "digest");
     struct option_refs      refs = { 0 };
-    bool                    is_hex = true;
+    uint8_t                 hash[32];
 
     option_read(reader, &gate_table, shadow, instance, gate, &refs);
     option_read(reader, gate_kind_table(kind), shadow, instance, gate, &refs);
-    for (size_t i = 0; i < gate->digest.len; i++)
-        is_hex = is_hex && strchr("0123456789abcdefABCDEF", gate->digest.data[i]);
     if (gate->prefix.len && (gate->prefix.len > PREFIX_MAX_BYTES || !is_prefix(gate->prefix)))
         error_at_value(reader->problems, node_find(instance, "prefix"),
                        "\"" BP_FMT "\" is no prefix (a letter, then letters, digits, - and _, at "
                        "most %d; write it without slashes)",
                        BP_ARG(gate->prefix), PREFIX_MAX_BYTES);
-    if (digest && gate->digest.len && (gate->digest.len != 64 || !is_hex))
+    if (digest && gate->digest.len && !crypto_unhex(gate->digest, hash, sizeof(hash)))
         error_at_value(reader->problems, digest,
                        "is not a SHA-256 in hexadecimal (64 digits; sha256sum prints it for the "
                        "plugin's file)");

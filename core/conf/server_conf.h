@@ -157,7 +157,7 @@ void server_conf_read(const struct option_reader *reader, const struct conf_node
                       struct server_conf *server, struct option_refs *refs);
 void log_conf_read(const struct option_reader *reader, const struct conf_node *section,
                    struct log_conf *log);
-/* `shadow` is the table of the instance's plugin, whose options win. */
+/* `shadow` is the table of the instance's plugin: its options win. */
 void gate_conf_read(const struct option_reader *reader, const char *kind,
                     const struct conf_node *instance, const struct option_table *shadow,
                     struct gate_conf *gate);

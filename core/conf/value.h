@@ -1,8 +1,8 @@
 /* value.h - reads one value of each type an option can have.
  *
- * Each function returns NULL when the text is good, and otherwise what is wrong with it, as the end
- * of a sentence that starts with the value: `is not a size (write ...)`. A hint that repeats a part
- * of the value stands apart in `struct value_hint`, because a secret must not be repeated.
+ * Each function returns NULL when the text is good, and otherwise its fault, as the end of a
+ * sentence that starts with the value: `is not a size (write ...)`. A hint that repeats a part of
+ * the value stands apart in `struct value_hint`, because a secret must not be repeated.
  */
 #ifndef CORE_CONF_VALUE_H
 #define CORE_CONF_VALUE_H
@@ -10,7 +10,7 @@
 #include "base/arena.h"
 
 struct value_hint {
-    char text[256];    /* what was probably meant; empty: no idea */
+    char text[256];    /* the word probably meant; empty: no idea */
     char problem[256]; /* where a function keeps a sentence that is no constant */
 };
 

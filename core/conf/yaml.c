@@ -75,7 +75,7 @@ static enum step fail_syntax(struct builder *builder)
     const char          *hint = expansion_hint(builder->text, parser->problem_mark.line);
 
     builder->bad_line = parser->problem_mark.line;
-    // What is not closed ends where the text ends, and the mistake is where it began.
+    // An unclosed text ends where the file ends, and the mistake is where it began.
     if (parser->context &&
         (strstr(parser->context, "quoted scalar") || strstr(parser->context, "flow")))
         builder->bad_line = parser->context_mark.line;

@@ -15,8 +15,8 @@ enum {
     YAML_MAX_KEYS = 1024 /* of one mapping */
 };
 
-/* NULL when there is nothing usable; problems say why. With problems and a tree, the tree lacks
- * what was wrong. An empty text is NULL without a problem. */
+/* NULL when there is nothing usable; problems say why. With problems and a tree, the tree lacks the
+ * wrong parts. An empty text is NULL without a problem. */
 struct conf_node *yaml_read(struct conf_problems *problems, bp_str text);
 
 #endif

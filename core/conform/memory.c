@@ -9,7 +9,7 @@
 #include "loop/annotate.h"
 
 #if defined(ANNOTATE_ASAN) || defined(ANNOTATE_TSAN)
-/* What was freed is kept for a while, so that its use is found. */
+/* Freed memory is kept for a while, so that its use is found. */
 size_t contract_allocated_bytes(void)
 {
     return 0;

@@ -36,7 +36,7 @@ bool contract_choose_plugin(struct contract_runner *run);
  * without. `outside_file` NULL: the plugin is installed. */
 char *contract_conf_write(const struct contract_wish *wish, const struct plugin *plugin,
                           const char *outside_file, const char *folder, bool is_wrong);
-/* Whether what is wrong can be wrong. False after a sentence. */
+/* Whether this part can go wrong. False after a sentence. */
 bool contract_conf_check_wrong(const struct contract_wish *wish, const struct plugin *plugin);
 
 /* hosts.c: one host on the conf, the cases of a phase, the end. EXIT_DONE, or its status. That it

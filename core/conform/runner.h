@@ -45,7 +45,7 @@ struct contract_report {
     size_t              count;
 };
 
-/* What is to be run. Everything is borrowed until contract_run() returns. */
+/* The contract to run. Everything is borrowed until contract_run() returns. */
 struct contract_wish {
     const char *plugin;     /* a file, or the name of one that is installed */
     const char *kind;       /* NULL: any */

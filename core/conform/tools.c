@@ -58,7 +58,7 @@ static void end_apart(void *arg)
 
 static void start_apart(bp_call *call, void *arg)
 {
-    arena_on_free(call->arena, end_apart, arg); // the last to run: what is open is closed before
+    arena_on_free(call->arena, end_apart, arg); // the last to run: open calls are closed before
     run_apart(call, arg);
 }
 

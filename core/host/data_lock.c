@@ -41,7 +41,7 @@ int data_lock_take(const char *folder, const char *conf_file, bool *is_refused, 
     }
     snprintf(text, sizeof(text), "the process id %ld and the conf %.400s\n", (long)getpid(),
              conf_file);
-    // The lock is what counts; without the words it is only harder to see whose it is.
+    // The lock is what counts; without the words only the owner is harder to see.
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, strlen(text), 0) < 0)
         fprintf(stderr, "backplane: cannot write to %s: %s\n", path, strerror(errno));
     return fd;

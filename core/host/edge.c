@@ -89,7 +89,7 @@ bool host_open_edge(struct host *host, bool is_private)
     for (size_t i = 0; !is_private && i < server->listener_count; i++)
         addresses[count++] = server->listeners[i].address;
     if (!is_private && server->metrics_listen.len)
-        addresses[count++] = server->metrics_listen; // behind the others, whose numbers are those
+        addresses[count++] = server->metrics_listen; // behind the others, which keep their numbers
                                                      // of the conf
     options = edge_options(host, addresses, count);
     host->edge = http_edge_open(&options, host->log, &why);

@@ -39,7 +39,7 @@ static void add_text(struct bp_buf *buf, const char *text)
     buf_add(buf, bp_str_of(text));
 }
 
-/* A JSON string is a YAML string; `${` would begin what is taken from the environment, so it is
+/* A JSON string is a YAML string; `${` would begin a variable of the environment, so it is
  * written `$${`. */
 static void add_quoted(struct bp_buf *buf, bp_str text)
 {

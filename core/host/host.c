@@ -123,7 +123,7 @@ int host_start(struct host *host, const struct host_options *options)
     host->handler = options->handler ? options->handler : edition_handle;
     host->handler_arg = options->handler_arg;
     mkdir(host->conf->data_dir.data,
-          0700); // what is wrong with it, the first plugin that needs it says
+          0700); // the first plugin that needs it names its fault
     if (!start_workers(host, options->only_workers ? options->only_workers
                              : options->is_private || options->only_kind || options->stdio_apps
                                  ? 1
@@ -199,7 +199,7 @@ static int start_successor(struct edition *next, struct edition *before)
     return status;
 }
 
-/* Those whose last request has ended meanwhile are gone. */
+/* Editions are gone once their last request has ended. */
 static void end_older(struct host *host, int64_t deadline_ns)
 {
     for (struct edition **at = &host->older; *at;) {

@@ -26,7 +26,7 @@ struct host {
     struct alert_queue     *alerts;
     struct process_metrics *process;
     struct watchdog        *watchdog;
-    struct job             *memory; /* gives back what is not used */
+    struct job             *memory; /* gives unused memory back */
     struct mcp_kept        *mcp_kept;
     struct runs            *runs; /* long-lived work of apps */
     struct http_edge       *edge;
@@ -51,7 +51,7 @@ struct host_options {
           handler; /* for it: it is served all the same, by this, and nobody is asked who he is */
     void *handler_arg;
     bool  says_environment; /* warn of variables that are set and not used */
-    bool  is_check; /* say nothing and write nothing, not even a log file: what is wrong is in
+    bool  is_check; /* say nothing and write nothing, not even a log file: the mistakes are in
                        host->conf */
     const char *conf_text; /* instead of a file: conf_file is then only its name in messages */
     const bp_str_list *stdio_apps; /* for `backplane mcp`: these apps and what they refer to; one
@@ -62,10 +62,10 @@ struct host_options {
 int host_load(struct host *host, const struct host_options *options);
 int host_start(struct host *host, const struct host_options *options);
 /* Builds another edition of a resolved conf beside the one that is shown, shows it instead, and
- * ends the old one, whose requests are waited for until `deadline_ns`; after that it stays until
- * they are done, or host_stop(). What did not change is not made again. EXIT_DONE, or the status of
- * a start that fails, after sentences: then nothing has changed. Listeners are those of the start:
- * a conf with others is EXIT_CONF. The conf stays the caller's. From a thread that is no worker. */
+ * ends the old one. Its requests are waited for until `deadline_ns`; after that it stays until they
+ * are done, or host_stop(). What did not change is not made again. EXIT_DONE, or the status of a
+ * start that fails, after sentences: then nothing has changed. Listeners are those of the start: a
+ * conf with others is EXIT_CONF. The conf stays the caller's. From a thread that is no worker. */
 int  host_replace_edition(struct host *host, struct conf *conf, int64_t deadline_ns);
 void host_stop(struct host *host);
 void host_free(struct host *host);

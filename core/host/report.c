@@ -22,7 +22,7 @@ int report_problems(const struct conf *conf, FILE *errors)
     if (buf_status(&text) == BP_OK)
         fwrite(text.data, 1, text.len, errors);
     else
-        fprintf(errors, "%s: no memory to say what is wrong with it: %zu errors\n", conf->file,
+        fprintf(errors, "%s: no memory to name its mistakes: %zu errors\n", conf->file,
                 problems->error_count);
     buf_free(&text);
     return problems->error_count ? 1 : 0;

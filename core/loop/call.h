@@ -43,12 +43,13 @@ struct bp_call {
     struct call_trace trace;
     char              traceparent[56];
     bp_principal      principal;
-    uint64_t     client; /* whose request it is, as a hash, for fair shares; 0: the host's own */
-    const char  *plugin, *instance, *op; /* whose code runs; NULL: the host's */
-    void        *instance_of;  /* the instance record of the layer above, for its services */
-    void        *turn;         /* the way through a gate that it is on, of the layer above */
-    struct queue children;     /* those that have begun and not ended, newest first */
-    struct queue_link sibling; /* among its parent's */
+    uint64_t client; /* the client of the request, as a hash, for fair shares; 0: the host's own */
+    const char *plugin, *instance,
+        *op; /* the plugin, instance and operation that run; NULL: the host's */
+    void             *instance_of; /* the instance record of the layer above, for its services */
+    void             *turn;        /* the way through a gate that it is on, of the layer above */
+    struct queue      children;    /* those that have begun and not ended, newest first */
+    struct queue_link sibling;     /* among its parent's */
     uint32_t          running_children;
     struct offload   *offload;        /* a job of this call is on a pool thread */
     bool              is_job_running; /* ... and has begun: memory and errors are used from there */
@@ -108,9 +109,9 @@ bp_str call_sentence_for_client(const bp_call *call, bp_status status, bool *is_
 /* The error for a call that is over: a sentence that says which of the two it was. */
 bp_status call_fail_over(bp_call *call, bp_status status, const char *what);
 
-/* For loops whose length the other side of a connection chooses, once a turn: lets the rest of the
- * loop go on when the fiber has run for CALL_BUDGET_US without suspending, and tells whether the
- * call is over. BP_OK, BP_CANCELLED, BP_DEADLINE. */
+/* For loops of a length that the other side of a connection chooses, once a turn: lets the rest of
+ * the loop go on when the fiber has run for CALL_BUDGET_US without suspending, and tells whether
+ * the call is over. BP_OK, BP_CANCELLED, BP_DEADLINE. */
 enum { CALL_BUDGET_US = 2000 };
 bp_status call_yield_if_due(bp_call *call) BP_SUSPENDS;
 bp_status call_sleep(bp_call *call, int64_t duration_ns) BP_SUSPENDS;

@@ -20,7 +20,8 @@ void context_free(struct context *context); /* only when it has left for good or
 void context_enter(struct context *context);
 void context_leave(struct context *context);
 
-/* Bytes that code on a context may use, and the address range whose touch means that it used more.
+/* Bytes that code on a context may use, and the address range that it touches only when it used
+ * more.
  */
 size_t context_stack_bytes(void);
 bool   context_is_guard(const struct context *context, const void *address);

@@ -26,7 +26,7 @@ void crash_set_report_fd(int fd);
 /* Each thread that runs code of plugins: gives it a signal stack, and takes it back. */
 void crash_thread_start(void);
 void crash_thread_stop(void);
-/* A pool thread says whose job it runs. */
+/* A pool thread names the call of the job that it runs. */
 void crash_running_call(struct bp_call *call);
 
 #endif

@@ -1,6 +1,6 @@
 /* fiber.h - a stackful coroutine pinned to its worker: started, parked, woken, finished.
  *
- * Above this file nobody knows fibers: a fiber carries one call, and the call is what is passed
+ * Above this file nobody knows fibers: a fiber carries one call, and functions pass the call
  * around.
  */
 #ifndef CORE_LOOP_FIBER_H
@@ -10,7 +10,8 @@
 
 struct fiber;
 
-/* Bounds what is live in the whole process: from vm.max_map_count, as a stack takes two mappings.
+/* Bounds the live fibers of the whole process: from vm.max_map_count, as a stack takes two
+ * mappings.
  */
 uint32_t fiber_live_max(void);
 uint32_t fiber_live_count(void);

@@ -22,7 +22,7 @@ struct context {
     const char     *stack_low;
     size_t          stack_bytes;
     size_t guard_bytes; /* libraries differ on which side of stack_low they lie, so both count */
-    bool   is_inside;   /* whose turn it is */
+    bool   is_inside;   /* true: the turn is the fiber's */
     bool   is_ended;
 };
 

@@ -72,8 +72,8 @@ static void trampoline(unsigned high, unsigned low)
     abort(); // entry leaves for good and is never entered again
 }
 
-/* Runs the context once, up to the place where it waits to be entered. Not part of context_new(),
- * whose variables a second return of sigsetjmp() could change. */
+/* Runs the context once, up to the place where it waits to be entered. Not part of context_new(): a
+ * second return of sigsetjmp() could change its variables. */
 static __attribute__((noinline)) void run_to_entry(struct context *context)
 {
     ucontext_t target, here;

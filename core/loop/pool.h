@@ -9,7 +9,7 @@ struct bp_pool;
 enum { POOL_QUEUE_MAX = 4096, POOL_THREADS_MAX = 64 };
 
 struct bp_pool *pool_create(const char *name, uint32_t threads); /* NULL: no thread could be made */
-void            pool_destroy(struct bp_pool *pool); /* waits for what runs and what is queued */
+void pool_destroy(struct bp_pool *pool); /* waits for jobs that run and jobs that are queued */
 /* Counts the pool in *open until it is destroyed; `open` may be NULL. */
 void pool_set_owner(struct bp_pool *pool, _Atomic int *open);
 

@@ -14,8 +14,8 @@ struct watch;
 
 enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 
-/* On the worker whose calls will wait; NULL: no memory. The descriptor must be non-blocking and
- * stays the caller's. */
+/* On the worker of the calls that will wait; NULL: no memory. The descriptor must be non-blocking
+ * and stays the caller's. */
 struct watch *watch_new(struct worker *worker, int fd);
 /* On its worker, before the descriptor is closed. NULL is allowed. Who waits is woken: the next use
  * finds it closed. */

@@ -159,8 +159,8 @@ int worker_init(struct worker *worker, uint32_t index, uint32_t count, struct lo
     return 0;
 }
 
-/* The loop runs on this thread for a while: what is current is put back afterwards, so that a main
- * thread may run several workers in turn. */
+/* The loop runs on this thread for a while: the current worker is put back afterwards, so that a
+ * main thread may run several workers in turn. */
 void worker_run_until(struct worker *worker, bool (*is_done)(void *arg), void *arg)
 {
     struct worker    *before = this_worker;

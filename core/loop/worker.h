@@ -41,10 +41,10 @@ struct worker {
     struct fiber     *current; /* the fiber that runs now */
     struct queue      fibers;  /* all that have a call, newest first */
     struct queue      spare;   /* finished ones, kept for the next call */
-    struct queue      ready;   /* those whose turn comes */
+    struct queue      ready;   /* fibers that run in their turn */
     bool              is_draining;
     uv_prepare_t      turn;  /* the end of a turn of the loop */
-    struct log_batch *batch; /* what was logged in it, and in the turns before */
+    struct log_batch *batch; /* the lines logged in this turn and in those before */
     uv_timer_t        flush; /* when that is handed over */
     uv_idle_t         again; /* keeps the loop from waiting while fibers are ready */
 
@@ -79,7 +79,7 @@ void worker_run(struct worker *worker);
 void worker_run_until(struct worker *worker, bool (*is_done)(void *arg), void *arg);
 void worker_stop(struct worker *worker); /* any thread: ends worker_run() */
 void worker_join(struct worker *worker);
-/* Closes what is open and frees the loop; all calls must have ended. */
+/* Closes all handles and frees the loop; all calls must have ended. */
 void worker_free(struct worker *worker);
 
 /* The worker of this thread; NULL on a pool thread and on the main thread. */

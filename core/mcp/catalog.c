@@ -206,7 +206,7 @@ static bool add_header(struct catalog *catalog, struct catalog_tool *tool, const
         reason_set(why, "more than %d properties have an x-mcp-header", CATALOG_HEADERS_MAX);
         return false;
     }
-    if (!name.len) { // or what is no string at all
+    if (!name.len) { // or a value that is not a string
         reason_set(why, "x-mcp-header \"\" is no name for a header");
         return false;
     }

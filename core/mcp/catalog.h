@@ -2,10 +2,10 @@
  * apps, once.
  *
  * An endpoint is a listener with its apps, or one app alone (/mcp/NAME). Each has a catalog of its
- * own, made when it is first asked for. An app whose conf has `prefix` lists its tools and prompts
- * as PREFIX_NAME. Any other keeps their names, unless an app that stands before it in the conf
- * lists one of the same name there: then all of its tools and prompts begin with the instance's
- * name and _. There is no dot in them, which several clients refuse.
+ * own, made when it is first asked for. An app with `prefix` in its conf lists its tools and
+ * prompts as PREFIX_NAME. Any other keeps their names, unless an app that stands before it in the
+ * conf lists one of the same name there: then all of its tools and prompts begin with the
+ * instance's name and _. There is no dot in them, which several clients refuse.
  */
 #ifndef CORE_MCP_CATALOG_H
 #define CORE_MCP_CATALOG_H
@@ -87,7 +87,7 @@ struct catalog {
     bool                     has_completion;
 };
 
-/* Made from those units of the generation that are apps, are up, and whose name is in `apps` (none:
+/* Made from the apps of the generation that are up and are named in `apps` (none:
  * all). NULL with a sentence in `why` when a table is malformed. */
 struct catalog *catalog_make(const struct generation *generation, const bp_str_list *apps,
                              struct reason *why);

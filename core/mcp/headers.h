@@ -6,7 +6,7 @@
 #include "net/http_server.h"
 
 /* MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Param-*: a proxy may have decided by them, so
- * they must not differ from what is served. BP_INVALID with the request's error set. */
+ * they must not differ from the message. BP_INVALID with the request's error set. */
 bp_status headers_check(bp_mcp *request, struct http_exchange *exchange);
 
 /* The text of a header's value: =?base64?...?= stands for bytes that may not stand in a header.

@@ -26,12 +26,12 @@ enum http_state { HTTP_QUIET, HTTP_STREAMS, HTTP_LEFT };
 struct http_way {
     struct mcp            *mcp;
     struct http_exchange  *exchange;
-    struct session        *session; /* whose stream may be taken up again; NULL: nobody's */
+    struct session        *session; /* its stream may be taken up again; NULL: nobody's */
     struct session_stream *stream;
     enum mcp_revision      revision;
     enum http_state        state;
     bool                   takes_events, takes_json;
-    bp_str                 request_id; /* whose answer a stream is for */
+    bp_str                 request_id; /* the request that a stream answers */
     uint8_t                sender[SHARE_DIGEST_BYTES];
 };
 
@@ -172,7 +172,7 @@ static bp_status send_error(struct http_way *way, int32_t http_status, int32_t c
                                             (bp_str){ NULL, 0 }));
 }
 
-/* ---- what was asked ---- */
+/* ---- the message asked ---- */
 
 /* Whether a media type is in the Accept header, or one that stands for it. */
 static bool accepts(bp_str accept, const char *type, const char *any)
@@ -414,7 +414,7 @@ static bp_status post_batch(struct http_way *way, bp_mcp *request, const bp_json
                           "64 of them");
     }
     first = *request;
-    first.intake = NULL;  // what was read is that of the others, too
+    first.intake = NULL;  // the bytes read are those of the others, too
     first.channel = NULL; // one answer to all: nothing can come before it
     buf_init(&buf, request->call->arena, REQUEST_BYTES_MAX);
     buf_add(&buf, BP_STR("["));

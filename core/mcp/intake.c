@@ -63,7 +63,7 @@ void intake_narrow(struct intake *intake, const bp_json **value)
     if (intake->counted_bytes < WORTH_NARROWING_BYTES)
         return;
     intake_init(&narrow, intake->shares, intake->sender);
-    // What is copied is part of what is counted already, so no bound is asked.
+    // The copy is of bytes that are counted already, so no bound is asked.
     if (json_parse(&narrow.tree, json_text(&narrow.text, *value), &copy, &why) != BP_OK) {
         intake_free(&narrow);
         return;

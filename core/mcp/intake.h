@@ -32,7 +32,7 @@ bp_status intake_read(struct intake *intake, bp_str text, size_t memory_bytes,
                       const bp_json **value, struct reason *why);
 /* So many bytes more, which a handler has of it. False: the sender has too much at work. */
 bool intake_count(struct intake *intake, size_t bytes);
-/* Only `*value` of what was read is still needed, and takes its place: the rest is given back when
+/* Only `*value` of the message is still needed, and takes its place: the rest is given back when
  * that is worth it. */
 void intake_narrow(struct intake *intake, const bp_json **value);
 /* Everything that was read is gone. Harmless when called again. */
@@ -40,7 +40,7 @@ void intake_free(struct intake *intake);
 
 struct peek;
 
-/* What is answered to a text that was not read: an error for each request in it, with its id; with
+/* The answer to a text that was not read: an error for each request in it, with its id; with
  * null when there is none to be seen. Questions of ours that it would have answered are told, so
  * that nobody waits for them; `session` may be NULL. */
 bp_str intake_refuse(bp_call *call, const struct peek *peek, bp_status status, const char *problem,

@@ -12,7 +12,7 @@
 #include "base/queue.h"
 #include "mcp/mcp.h"
 
-/* What waits is what was wished for, each once, so that the bytes of the wishes bound both. */
+/* Each wish waits once, so that the bytes of the wishes bound both. */
 enum {
     URIS_MAX = SESSION_URIS_MAX,
     URI_BYTES_MAX = SESSION_URI_BYTES_MAX,

@@ -8,7 +8,7 @@
  *      intake.c     the text and tree of a message        peek.c       ids in what cannot be read
  *      kept.c       what outlives an edition               coerce.c     arguments as models write them
  *      stream.c     their event streams       rounds.c     questions without a stream: sealed state
- *      listen.c     who wants to hear of changes           tasks.c  work whose result is fetched later
+ *      listen.c     who wants to hear of changes           tasks.c  work with a result that is fetched later
  *      http.c       POST, GET, DELETE /mcp    headers.c    what headers must repeat
  *      stdio.c      lines on standard input and output
  */
@@ -83,7 +83,8 @@ bp_status mcp_serve_stdio(bp_call *call, struct mcp *mcp, const bp_str_list *app
  * slot. */
 struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_list *apps);
 
-/* Whose share a request counts for: the principal's; without one the address's, of IPv6 its /64. */
+/* The share that a request counts for: the principal's; without one the address's, of IPv6 its /64.
+ */
 void mcp_sender(const struct mcp *mcp, bp_call *call, struct http_exchange *exchange,
                 uint8_t digest[16]);
 

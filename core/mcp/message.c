@@ -90,7 +90,7 @@ enum mcp_error_code message_read(bp_call *call, const bp_json *json, struct mess
         return MCP_INVALID_REQUEST;
     message->kind = has_id ? MESSAGE_REQUEST : MESSAGE_NOTIFICATION;
     params = message_param(json,
-                           BP_STR("params")); // some libraries write what is not there as null
+                           BP_STR("params")); // some libraries write null for an absent member
     *why = "\"params\" must be an object";
     if (params && json_type_of(params) != JSON_KIND_OBJECT)
         return MCP_INVALID_PARAMS_ERROR;

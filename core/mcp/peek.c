@@ -9,7 +9,7 @@ void peek_init(struct peek *peek)
     memset(peek, 0, sizeof(*peek));
 }
 
-/* A member that is longer than what is of interest is none that is. */
+/* A member that is longer than any of interest is none of them. */
 static void keep(struct peek *peek, char c)
 {
     if (peek->member_len < PEEK_MEMBER_BYTES)
@@ -72,7 +72,7 @@ static void end_member(struct peek *peek)
 
 static void end_message(struct peek *peek)
 {
-    // What is neither is taken for a request: a method that is missing or long is an error to be
+    // Anything else is taken for a request: a method that is missing or long is an error to be
     // told of, too.
     if (peek->has_id)
         peek->message.kind = peek->has_answer && !peek->has_method ? PEEKED_ANSWER : PEEKED_REQUEST;

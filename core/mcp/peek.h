@@ -42,7 +42,7 @@ struct peek {
 
 void peek_init(struct peek *peek);
 void peek_feed(struct peek *peek, bp_str bytes);
-/* The text is over: what was being said counts as far as it was whole. */
+/* The text is over: the part of the message that was whole counts. */
 void peek_end(struct peek *peek);
 
 #endif

@@ -92,7 +92,7 @@ uint32_t mcp_ability_for(bp_str method, const bp_json *params)
 
 void mcp_abilities_write(bp_json_writer *w, uint32_t wanted)
 {
-    const char *open = NULL; // the capability whose object is being written
+    const char *open = NULL; // the capability with the object that is being written
 
     json_begin(w, JSON_KIND_OBJECT);
     for (size_t i = 0; i < ABILITIES; i++) {

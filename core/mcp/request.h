@@ -2,7 +2,7 @@
  *
  *      transport (http.c, stdio.c) -> request_serve() -> methods -> gate -> handler of an app
  *                ^                          |                                 |
- *                +--- answer: one text -----+        channel: what is sent before the answer
+ *                +--- answer: one text -----+        channel: messages sent before the answer
  *
  * The answer is written into one buffer, frame first, so that a handler's content blocks are
  * already where they belong.
@@ -63,11 +63,10 @@ struct bp_mcp {
     struct message    message;
     struct intake
         *intake; /* what the message was read into; NULL: it is not this request's to give back */
-    uint8_t
-        sender[SHARE_DIGEST_BYTES]; /* whose share it counts for: the principal, or the address */
-    bp_str         progress_token;  /* JSON; empty: none */
-    double         last_progress;
-    bp_str         client; /* "name/version" */
+    uint8_t sender[SHARE_DIGEST_BYTES]; /* the share it counts for: the principal, or the address */
+    bp_str  progress_token;             /* JSON; empty: none */
+    double  last_progress;
+    bp_str  client; /* "name/version" */
     struct running running;
     struct task   *task; /* this runs as that task; NULL: it does not */
     bool           may_become_task, becomes_task;
@@ -82,13 +81,13 @@ struct bp_mcp {
     const char          *role;
     bool                 is_in_message, is_error, has_begun; /* the app's handler has been called */
     bp_str               structured, meta, description;
-    const struct unit   *unit; /* whose handler runs */
+    const struct unit   *unit; /* the unit of the handler that runs */
     bp_str               uri;
     struct uri_value     values[URI_VALUES_MAX];
     size_t               value_count;
     int64_t              completion_total;
 
-    /* Rounds: what was asked and answered before (modern). */
+    /* Rounds: questions and answers of earlier rounds (modern). */
     const bp_json *given; /* params.inputResponses */
     const bp_json *kept;  /* answers of earlier rounds, out of the state */
     bp_str         state, next_state;
@@ -101,8 +100,8 @@ struct bp_mcp {
  * HTTP when no stream has begun. */
 bp_str request_serve(bp_mcp *request, int32_t *http_status) BP_SUSPENDS;
 
-/* The message as it came is not needed any more: what was read is given back, and of the message
- * there is left its method and its id. Before whatever may wait for long. */
+/* The message as it came is not needed any more: the bytes read are given back, and only the method
+ * and the id of the message are left. Before whatever may wait for long. */
 void request_let_go(bp_mcp *request);
 
 /* Ends the request with an error: returns BP_INVALID for `return request_fail(...)`. `http_status`
@@ -116,7 +115,7 @@ bp_status request_fail(bp_mcp *request, int32_t code, int32_t http_status, const
 bp_status request_fail_version(bp_mcp *request, bp_str wanted);
 /* Reads revision, capabilities, client and log level out of the _meta of a modern request. */
 bp_status request_read_meta(bp_mcp *request);
-/* The client cannot do what is needed: MISSING_CAPABILITY of the modern era. */
+/* The client lacks a capability that is needed: MISSING_CAPABILITY of the modern era. */
 bp_status request_fail_ability(bp_mcp *request, uint32_t missing);
 /* Whether the principal may; else an error that names the scope, for the transport to tell by a
  * header. */
@@ -160,7 +159,7 @@ bp_status prompts_get(bp_mcp *request) BP_SUSPENDS;
 bp_status completion_complete(bp_mcp *request) BP_SUSPENDS;
 bp_status subscriptions_listen(bp_mcp *request) BP_SUSPENDS;
 
-/* Runs a tool whose arguments are checked, and writes what came out. */
+/* Runs a tool with arguments that were checked, and writes its result. */
 bp_status tool_run(bp_mcp *request, const struct catalog_tool *tool,
                    const bp_json *arguments) BP_SUSPENDS;
 int64_t   tool_deadline_ns(const bp_mcp *request, const struct catalog_tool *tool);

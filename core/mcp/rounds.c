@@ -1,8 +1,8 @@
 /* rounds.c - questions without a stream (MCP 2026-07-28, SEP-2322): the request ends with them, and
  * is sent again.
  *
- * What was answered in earlier rounds, and what the handler wants to keep, travels with the client
- * as requestState: sealed under the host's key, and bound to the principal, to the tool and its
+ * The answers of earlier rounds, and the state that the handler keeps, travel with the client as
+ * requestState: sealed under the host's key, and bound to the principal, to the tool and its
  * arguments, and to a time.
  */
 #include <stdio.h>

@@ -60,7 +60,7 @@ static void warn_of_unions(bp_call *call, const struct catalog *catalog)
                             "the input schema of the tool %s of app." BP_FMT
                             " takes several types at " BP_FMT
                             ": some clients refuse every tool of this server for it; say one type, "
-                            "and leave what is optional out of \"required\"",
+                            "and leave optional members out of \"required\"",
                             tool->spec.name, BP_ARG(tool->unit->conf->name), BP_ARG(place));
         call_log(call, BP_LOG_WARN, BP_STR("tool_schema_union"), text,
                  (bp_field[]){ bp_field_str("tool", bp_str_of(tool->spec.name)),

@@ -142,7 +142,7 @@ struct cancelled {
     struct worker        *worker;
 };
 
-/* On the worker of the call: what is registered there now cannot end while this runs. */
+/* On the worker of the call: the streams registered there now cannot end while this runs. */
 static void cancel_on_worker(void *arg)
 {
     struct cancelled *cancelled = arg;

@@ -51,7 +51,7 @@ struct session_stream {
     size_t               bytes;
     uint32_t             holds; /* by those who write or read it: it is not pushed out */
     bool                 is_finished;
-    struct waker        *reader; /* of the exchange that sends what is added; held */
+    struct waker        *reader; /* of the exchange that sends added messages; held */
 };
 
 struct session;
@@ -132,12 +132,12 @@ struct session_store;
 struct session_store *sessions_new(const struct session_limits *limits);
 void                  sessions_free(struct session_store *store);
 
-/* All of these: any worker. What is returned is held until session_release().
+/* All of these: any worker. The session returned is held until session_release().
  *
- * `sender` is whose share it takes a place of: the principal's, or an address's. A client that has
- * all its places loses the one of its own that was idle for longest. When all places are taken, the
- * client that has most of them loses one, if it has more than the new one. NULL: no memory, or no
- * session may go. */
+ * `sender` is the share that it takes a place of: the principal's, or an address's. A client that
+ * has all its places loses the one of its own that was idle for longest. When all places are taken,
+ * the client that has most of them loses one, if it has more than the new one. NULL: no memory, or
+ * no session may go. */
 struct session *session_open(struct session_store *store, const bp_principal *principal,
                              enum mcp_revision revision, uint32_t abilities, bp_str client,
                              const uint8_t sender[16]);

@@ -1,6 +1,6 @@
 /* session_share.h - sessions that several processes have in common, by the cache that they share.
  *
- *      mcp:session:ID    who opened it and what was agreed; for as long as a session may be unused
+ *      mcp:session:ID    who opened it and the terms agreed; for as long as a session may be unused
  *      mcp:ended:ID      there when its client has ended it
  *
  * So a client's next request may come to another process behind a load balancer, or to one that was

@@ -190,7 +190,7 @@ static bp_str serve_batch(struct stdio *stdio, const bp_mcp *first, const bp_jso
         bp_mcp member = *first;
         bp_str answer;
 
-        member.intake = NULL; // what was read is that of the others, too
+        member.intake = NULL; // the bytes read are those of the others, too
         answer = serve_message(stdio, &member, json_at(batch, i));
 
         if (!answer.len)
@@ -203,7 +203,7 @@ static bp_str serve_batch(struct stdio *stdio, const bp_mcp *first, const bp_jso
     return answered ? buf_str(&buf) : (bp_str){ NULL, 0 };
 }
 
-/* Looks for the ids in a line that is longer than what is read, while it goes by. */
+/* Looks for the ids in a line that is longer than the reader takes, while it goes by. */
 static bp_str digest_line(void *arg, bp_str bytes, bool is_end)
 {
     struct stdio *stdio = arg;

@@ -68,7 +68,7 @@ static bp_str error_text(bp_call *call, bp_mcp *request, bp_status status)
 }
 
 static const char too_large[] = "{\"code\":-32603,\"message\":\"the result was made, but it is "
-                                "larger than what is kept of tasks (server.mcp.tasks): ask for "
+                                "larger than the bytes kept of tasks (server.mcp.tasks): ask for "
                                 "less\"}";
 
 static void run_task(bp_call *call, struct run *run, void *arg)
@@ -222,7 +222,7 @@ bp_status task_start(bp_mcp *request, const struct catalog_tool *tool, const bp_
 
 /* ---- questions ---- */
 
-/* What was answered before the work became a task. */
+/* The answers given before the work became a task. */
 static const bp_json *known_answer(const bp_mcp *request, const char *key)
 {
     const bp_json *answer = json_get(request->given, bp_str_of(key));

@@ -1,6 +1,6 @@
 /* connection.c - one connection: bytes in, one request after the other, bytes out, and its end.
  *
- * What was read is understood in the worker's read buffer as long as possible and copied only when
+ * Bytes are parsed in the worker's read buffer as long as possible and copied only when
  * it has to outlive the callback: an idle connection holds no bytes. Pipelined requests wait in
  * `input` (bounded; then the socket is not read) while one is handled, so answers are in order by
  * nature. Every function here may find the connection gone after anything that writes, cancels or
@@ -267,7 +267,7 @@ void connection_run_later(struct connection *connection)
     advance(connection);
 }
 
-/* What is left of the body's block goes before what came in meanwhile. */
+/* The rest of the body's block goes before bytes that came in meanwhile. */
 static bool give_back(struct connection *connection, struct exchange *exchange)
 {
     struct input *input = &connection->input, *block = &exchange->block;
@@ -289,7 +289,7 @@ void connection_end_exchange(struct connection *connection)
     struct exchange    *exchange = connection->exchange;
     bool                closes = exchange->closes || server->is_draining;
     bool                is_cut;
-    // An answer whose end is that of the connection is only known to be cut by a reset.
+    // Where the end of the connection is the end of the answer, only a reset tells that it was cut.
     bool has_no_other_end = exchange->answer == ANSWER_STREAMING && exchange->length < 0 &&
                             !exchange->is_chunked;
     bool lingers;
@@ -328,8 +328,8 @@ static void give_space(void *owner, char **bytes, size_t *size)
     *size = READ_BUFFER_BYTES;
 }
 
-/* A half-closed client may still read: what is queued for it goes out. One whose request is being
- * handled counts as gone, as a vanished one looks no different. */
+/* A half-closed client may still read: its queued bytes go out. A connection with a request in
+ * progress counts as gone, as a vanished one looks no different. */
 static void on_end_of_input(void *owner, bool is_broken)
 {
     struct connection *connection = owner;

@@ -96,8 +96,8 @@ struct http_server {
     uv_prepare_t       turn;        /* the end of a turn of the loop */
     struct connection *held_first;  /* connections with something held back until then */
     uint64_t           write_calls; /* to the kernel or to its queue */
-    struct connection *
-        later_first; /* connections whose handler ended on its fiber and that go on from the loop */
+    struct connection *later_first; /* connections that go on from the loop after their handler
+                                       ended on its fiber */
     struct queue         connections;
     _Atomic uint32_t     connection_count;
     struct deadline_list header_deadlines, body_deadlines, idle_deadlines, write_deadlines,
@@ -191,7 +191,7 @@ void connection_run_later(struct connection *connection);
 void connection_turn_over(struct connection *connection);
 void connection_resume_reading(struct connection *connection);
 void connection_read_due(struct connection *connection); /* its read deadline has passed */
-/* Idle, and the server is being drained: what is queued goes out, then it is closed. */
+/* Idle, and the server is being drained: its queued bytes go out, then it is closed. */
 void connection_drain(struct connection *connection);
 void connection_pause_due(struct connection *connection);
 /* All that was queued is out, and the connection is CONNECTION_CLOSING. */
@@ -206,13 +206,13 @@ void connection_reset(struct connection *connection);
  * part may have gone out. */
 bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
                            unsigned count);
-/* The same, but what is little goes out at the end of this turn of the loop, with what else there
- * is by then. */
+/* The same, but a little goes out at the end of this turn of the loop, with all that is queued by
+ * then. */
 bp_status connection_write_soon(struct connection *connection, bp_call *call, uv_buf_t *bufs,
                                 unsigned count);
 /* Of the wire: something that was queued has gone out, or cannot. */
 void connection_written(void *owner, bool is_broken);
-/* Sends what is held back, without waiting. */
+/* Sends the bytes held back, without waiting. */
 void connection_send_held(struct connection *connection);
 void connection_write_due(struct connection *connection); /* its write deadline has passed */
 void connection_rate_due(
@@ -234,7 +234,7 @@ void exchange_step_out(struct exchange *exchange);
 void exchange_step_in(struct exchange *exchange) BP_SUSPENDS;
 
 /* ---- answer.c ---- */
-/* The handler has returned: what is missing of the answer. */
+/* The handler has returned: how much of the answer is missing. */
 void answer_finish(struct exchange *exchange);
 void answer_beat(struct exchange *exchange);
 void exchange_skip_body(struct exchange *exchange);

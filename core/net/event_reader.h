@@ -1,8 +1,8 @@
 /* event_reader.h - takes server-sent events out of a byte stream, as the WHATWG HTML standard says
  * (9.2.6).
  *
- * Bytes come in pieces of any size; lines end with CR, LF or CRLF. What is kept of one event, its
- * data and the line that is not complete yet, is bounded.
+ * Bytes come in pieces of any size; lines end with CR, LF or CRLF. The memory of one event is
+ * bounded: its data and the line that is not complete yet.
  */
 #ifndef NET_EVENT_READER_H
 #define NET_EVENT_READER_H

@@ -16,7 +16,7 @@ enum {
     HTTP_CLIENT_HOST_CONNECTIONS_MAX = 32,
     HTTP_CLIENT_CONNECTIONS_MAX = 256,
     HTTP_CLIENT_HEAD_MAX_BYTES = 64 << 10,
-    HTTP_CLIENT_STREAM_MAX_BYTES = 256 << 10, /* what is kept for a reader that does not read */
+    HTTP_CLIENT_STREAM_MAX_BYTES = 256 << 10, /* bytes kept for a reader that does not read */
     HTTP_CLIENT_REDIRECTS_MAX = 10,
     HTTP_CLIENT_RATIO_MAX = 100, /* decoded to received bytes, above 1 MiB */
 };
@@ -33,8 +33,8 @@ bp_call  *http_client_stream_call(const bp_http_stream *stream); /* that opened 
 
 /* Requests under way on this worker; 0 when nothing leaks. */
 uint32_t http_client_transfers(struct worker *worker);
-/* When a worker ends, on its thread, after its last call and before worker_free(): closes what is
- * pooled, also the DNS cache. */
+/* When a worker ends, on its thread, after its last call and before worker_free(): closes the
+ * pooled connections and the DNS cache. */
 void http_client_free(struct worker *worker);
 
 #endif

@@ -217,7 +217,7 @@ static bool is_redirect(int32_t status)
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-/* The transfer whose head is the answer: the first, or the last of the redirects allowed. */
+/* The transfer with the head of the answer: the first, or the last of the redirects allowed. */
 static bp_status start(bp_call *call, const bp_http_request *given, bool is_stream,
                        bp_http_response *head, struct http_transfer **out)
 {

@@ -8,8 +8,8 @@
  *
  * A handler runs on a fiber as soon as the header block is complete. It reads the body piece by
  * piece, while the socket is read no faster than it reads; it sends one whole answer, or a stream
- * that suspends while the client is slow. A client that goes away cancels the call at once. What is
- * wrong with the framing is answered here and never reaches a handler.
+ * that suspends while the client is slow. A client that goes away cancels the call at once. A
+ * mistake of framing is answered here and never reaches a handler.
  */
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
@@ -32,7 +32,7 @@ struct http_edge_options {
     size_t   address_count;
     uint32_t workers;
     struct http1_limits limits;
-    int64_t             max_body_bytes; /* of an exchange whose handler sets no other */
+    int64_t             max_body_bytes; /* of an exchange when its handler sets no other */
     int64_t max_client_bodies_bytes; /* of one client's bodies while they come in: 429; one body may
                                         always */
     int64_t  max_all_bodies_bytes;   /* of everybody's: 503; one body may always */
@@ -82,7 +82,7 @@ typedef void (*http_handler)(struct http_exchange *exchange,
  * the sockets. */
 struct http_server *http_server_start(struct http_edge *edge, struct worker *worker,
                                       http_handler handler, void *arg);
-/* What was refused before it reached the handler: a head that is wrong, or did not come in time.
+/* Requests refused before they reached the handler: a head that is wrong, or did not come in time.
  * `method` and `path` are empty where the request line was not understood; strings live until the
  * function returns. */
 struct http_refusal {
@@ -95,7 +95,7 @@ void http_server_on_refusal(struct http_server *server,
                             void (*refused)(const struct http_refusal *refusal, void *arg),
                             void *arg);
 /* On the worker: accepts no more, closes idle connections, lets requests under way end with
- * Connection: close; at `deadline_ns` (monotonic) cancels what is left and cuts it
+ * Connection: close; at `deadline_ns` (monotonic) cancels the rest and cuts it
  * `HTTP_CUT_AFTER_S` later. Then frees the server and calls done(arg). */
 void http_server_drain(struct http_server *server, int64_t deadline_ns, void (*done)(void *arg),
                        void *arg);
@@ -173,7 +173,7 @@ bp_status http_exchange_begin(struct http_exchange *exchange, int32_t status, bp
 bp_status http_exchange_write(struct http_exchange *exchange, bp_str bytes) BP_SUSPENDS;
 bp_status http_exchange_flush(struct http_exchange *exchange) BP_SUSPENDS;
 /* Ends the connection when the handler returns, without an end of the stream, so that a client
- * never takes a part for the whole. What was written before goes out. */
+ * never takes a part for the whole. Bytes written before go out. */
 void http_exchange_abort(struct http_exchange *exchange);
 
 /* One server-sent event; begins the stream when there is none: status 200, text/event-stream, not

@@ -115,7 +115,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
         return CURL_WRITEFUNC_PAUSE;
     }
     if (!transfer->is_encoded &&
-        client_had_its_turn(transfer->client)) { // what is decoded is bounded by max_bytes alone
+        client_had_its_turn(transfer->client)) { // max_bytes alone bounds the decoded bytes
         transfer->is_paused = true;
         client_wake_later(transfer);
         return CURL_WRITEFUNC_PAUSE;
@@ -242,7 +242,7 @@ static bp_status set_method(bp_call *call, struct http_transfer *transfer,
     return BP_OK;
 }
 
-/* Hands the addresses to libcurl, whose own resolver would block when a request is given up. */
+/* Hands the addresses to libcurl: its own resolver would block when a request is given up. */
 static bp_status set_addresses(bp_call *call, struct http_transfer *transfer,
                                const struct http_target *target)
 {

@@ -23,7 +23,7 @@ struct http_client {
     uv_idle_t      soon;    /* what libcurl wants to do at once */
     int64_t        turn_ns; /* when the outermost one was */
     uint32_t       transfer_count;
-    struct queue   waking;                       /* transfers whose waiter has news, newest first */
+    struct queue   waking; /* transfers with news for their waiter, newest first */
     CURL          *spare[HTTP_CLIENT_SPARE_MAX]; /* easy handles for the next requests */
     uint32_t       spare_count;
 };

@@ -10,7 +10,7 @@ void input_free(struct input *input)
     *input = (struct input){ 0 };
 }
 
-/* Room for `more` bytes behind what is left, owned, beginning at 0. */
+/* Room for `more` bytes behind the rest, owned, beginning at 0. */
 static bool input_room(struct input *input, size_t more)
 {
     size_t left = input_left(input), need = left + more;

@@ -22,9 +22,9 @@ static inline const char *input_rest(const struct input *input)
 }
 
 void input_free(struct input *input);
-/* Behind what is left; owned from then on. False when there is no memory. */
+/* Behind the rest; owned from then on. False when there is no memory. */
 bool input_append(struct input *input, const char *bytes, size_t len);
-/* Copies what is left if it is borrowed. False when there is no memory. */
+/* Copies the rest if it is borrowed. False when there is no memory. */
 bool input_own(struct input *input);
 
 #endif

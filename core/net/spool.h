@@ -24,7 +24,7 @@ struct spool_room {
 
 struct spool {
     struct bp_buf      memory;
-    struct bp_pool    *pool; /* whose threads write; NULL: nothing is written */
+    struct bp_pool    *pool; /* its threads write; NULL: nothing is written */
     int                fd;   /* -1: none yet */
     uint64_t           written;
     bool               has_no_file;

@@ -268,7 +268,7 @@ static bp_status wait_for(bp_call *call, struct bp_stream *stream, uint32_t even
     if (status == BP_DEADLINE)
         return call_fail(call, status, BP_FMT " did not %s in the time allowed",
                          BP_ARG(stream->address),
-                         event == WATCH_READ ? "answer" : "take what was sent to it");
+                         event == WATCH_READ ? "answer" : "take the bytes sent to it");
     return call_fail(call, status, "two calls wait for the connection to " BP_FMT " at once",
                      BP_ARG(stream->address));
 }

@@ -199,7 +199,7 @@ static bp_status wait_for(bp_call *call, struct tls *tls, int result, const char
         return call_fail_over(call, status, "talking to another server");
     if (status == BP_DEADLINE)
         return call_fail(call, status, "%s did not %s in the time allowed", tls->address,
-                         error == SSL_ERROR_WANT_READ ? "answer" : "take what was sent to it");
+                         error == SSL_ERROR_WANT_READ ? "answer" : "take the bytes sent to it");
     return call_fail(call, status, "two calls wait for the connection to %s at once", tls->address);
 }
 

@@ -9,8 +9,8 @@
 struct tls;
 
 /* The handshake. `address` is for sentences. What fails says why in words of an operator: which
- * certificate, of whom, what is wrong with it. BP_OK, BP_UNAVAILABLE, BP_INVALID (files),
- * BP_DEADLINE, BP_CANCELLED, BP_NO_MEMORY. */
+ * certificate, of whom, and its fault. BP_OK, BP_UNAVAILABLE, BP_INVALID (files), BP_DEADLINE,
+ * BP_CANCELLED, BP_NO_MEMORY. */
 bp_status tls_start(bp_call *call, int fd, struct watch *watch, const bp_tls *wanted,
                     bp_str address, int64_t deadline_ns, struct tls **tls) BP_SUSPENDS;
 /* As read() and write() on the socket: *count bytes, 0 for the end. */

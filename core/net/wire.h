@@ -1,8 +1,8 @@
 /* wire.h - the bytes of one client connection: read as they come, written at once or queued.
  *
  * Below it is libuv's stream; above it nobody knows of sockets, so that a wire with TLS is another
- * file with the same functions and the server does not change. What is queued is copied, the
- * owner's memory is its own again. The events come from the loop of the worker that opened the
+ * file with the same functions and the server does not change. The bytes are copied and queued, and
+ * the owner's memory is its own again. The events come from the loop of the worker that opened the
  * wire, never from within a function of this file.
  */
 #ifndef NET_WIRE_H
@@ -40,7 +40,7 @@ struct wire {
  * same. `events` is static. */
 bool wire_open(struct wire *wire, uv_loop_t *loop, int fd, bool is_unix,
                const struct wire_events *events, void *owner);
-/* Once; closed() comes later. What is queued is lost. */
+/* Once; closed() comes later. Queued bytes are lost. */
 void wire_close(struct wire *wire);
 /* The close to come tells the client by a reset that something is missing. */
 void wire_reset_on_close(struct wire *wire);

@@ -219,7 +219,7 @@ static bool start(bp_call *call, struct sink *sink)
     return sink->job != NULL;
 }
 
-/* What is queued stays; no delivery is under way any more. */
+/* Queued alerts stay; no delivery is under way any more. */
 static void pause_sink(bp_call *call, struct sink *sink)
 {
     if (sink->job)
@@ -266,7 +266,7 @@ static struct sink *add_sink(struct alert_queue *queue, struct unit *unit)
     return sink;
 }
 
-/* One more try for what is queued, without the pause after a failure. */
+/* One more try for queued alerts, without the pause after a failure. */
 static void deliver_last(bp_call *call, struct sink *sink)
 {
     sink->not_before_ns = 0;

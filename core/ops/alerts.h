@@ -20,13 +20,13 @@ enum { ALERTS_QUEUE_MAX = 1000 };
 /* One a process; it outlives generations. NULL: no memory. */
 struct alert_queue *alerts_new(void);
 void                alerts_free(struct alert_queue *queue);
-/* On worker 0: from now on what is queued goes to the sinks of this generation, whose instances are
- * up. A sink of the same name keeps its queue; what is queued for one that is gone is tried once
+/* On worker 0: from now on queued alerts go to the sinks of this generation with instances that are
+ * up. A sink of the same name keeps its queue; alerts queued for a sink that is gone are tried once
  * more. The units of the generation before must still be there. */
 bp_status alerts_use(bp_call *call, struct alert_queue *queue,
                      struct generation *generation) BP_SUSPENDS;
 bp_status alerts_stop(bp_call            *call,
-                      struct alert_queue *queue) BP_SUSPENDS; /* tries once more what is queued */
+                      struct alert_queue *queue) BP_SUSPENDS; /* tries queued alerts once more */
 
 /* Any thread. */
 void alerts_component_changed(struct alert_queue *queue, bp_str component, bp_health_level level,

@@ -43,7 +43,7 @@ static struct metric_series *series(const char *name, const char *help, const st
                           1);
 }
 
-/* What is known of a component goes on with it: nothing is told twice, and nothing forgotten. */
+/* The state of a component goes on with it: nothing is told twice, and nothing forgotten. */
 static void go_on(struct component *component, struct health_board *before)
 {
     for (size_t i = 0; before && i < before->count; i++) {
@@ -293,7 +293,7 @@ static void write_unit_down(bp_json_writer *w, const struct unit *unit, bool wit
     json_end(w);
 }
 
-/* A component that is degraded by what is known of it without a check: `source` says whence,
+/* A component that is degraded by facts known without a check: `source` says whence,
  * `since_wall_ns` may be 0. */
 static bp_health_level write_degraded(bp_json_writer *w, const struct unit *unit,
                                       const char *source, const char *detail, int64_t since_wall_ns)

@@ -1,7 +1,7 @@
 /* pressure.h - how much of the memory budget is in use, so that load is shed before the kernel ends
  * the process.
  *
- * What counts is what is allocated, and not what is resident: an allocator keeps pages that were
+ * Allocated memory counts, and not resident memory: an allocator keeps pages that were
  * used once, and load that is over must not shed the load that comes. What it keeps is given back
  * to the system by a job, now and then.
  */

@@ -60,12 +60,12 @@ void runs_stop(bp_call *call, struct runs *runs) BP_SUSPENDS;
 struct run_work {
     void (*work)(bp_call *call, struct run *run, void *arg);
     void              *arg;         /* in run_arena(): gone once the run has ended */
-    struct generation *generation;  /* whose instances it uses */
+    struct generation *generation;  /* the generation of the instances that it uses */
     int64_t            deadline_ns; /* from its start; BP_FOREVER: none */
 };
 
 /* Held by the caller until run_release(). `owner`: principal_digest() of who begins it; `client`:
- * of the one whose bytes are counted; `id`: NULL for a new random one. NULL: no memory. On a
+ * of the client that its bytes count for; `id`: NULL for a new random one. NULL: no memory. On a
  * worker. */
 struct run *run_new(bp_call *call, struct runs *runs, const uint8_t owner[RUN_OWNER_BYTES],
                     const uint8_t client[SHARE_DIGEST_BYTES], const char *id);

@@ -12,7 +12,7 @@ static const struct {
     { "llm", "the model provider", true },
 };
 
-/* Only these are about what was asked. */
+/* Only these are about the request. */
 static bool is_about_input(bp_status status)
 {
     return status == BP_INVALID || status == BP_NOT_FOUND || status == BP_CONFLICT ||
@@ -31,7 +31,7 @@ static bool is_port_at(bp_str text, size_t colon)
 }
 
 /* Whether a sentence looks as if it named a place: a URL, an address with its port, an absolute
- * path. Sentences that say what is wrong with an input do not. */
+ * path. Sentences about a mistake of an input do not. */
 static bool names_place(bp_str text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -68,7 +68,7 @@ static const char *what_happened(bp_status status)
     case BP_CANCELLED:
         return "was no longer waited for";
     case BP_NOT_FOUND:
-        return "does not have what was asked for";
+        return "does not have the thing asked for";
     case BP_CONFLICT:
         return "has something that is in the way of this";
     case BP_UNSUPPORTED:
@@ -86,7 +86,7 @@ static void split(bp_call *call, const struct instance *caller, bp_status status
     if (!caller || strcmp(caller->unit->conf->kind, "app") != 0 ||
         bp_str_equal(error->message, error->client_message))
         return;
-    if (status != BP_CANCELLED) // what is not there need not be a failure: an app may have asked
+    if (status != BP_CANCELLED) // an absent thing need not be a failure: an app may have asked
                                 // whether it is
         call_log(call, status == BP_NOT_FOUND ? BP_LOG_INFO : BP_LOG_WARN,
                  BP_STR("back_end_failed"), error->message,

@@ -32,7 +32,7 @@ struct waiting {
     bool              is_back;       /* it had a place before: it is not refused, and comes first */
 };
 
-/* What each client has, by the hash that its calls carry; clients whose hashes meet share. */
+/* What each client has, by the hash that its calls carry; clients with the same hash share. */
 enum { CLIENTS = 1024 };
 struct holding {
     uint32_t running, waiting;
@@ -65,7 +65,7 @@ struct gate {
 
     bool                  is_remote; /* what fails may be tried again */
     bool                  is_breaker_used;
-    uint32_t              open_count; /* operations whose breaker is open */
+    uint32_t              open_count; /* operations with an open breaker */
     struct metric_series *breaker_state;
 
     struct op_stats *stats[GATE_OPS_MAX];
@@ -403,8 +403,8 @@ struct gate_turn {
     struct arena         *arena;    /* the caller's */
 };
 
-/* A call whose own time was up early says nothing about the plugin, which might have answered
- * within what it is allowed. The time of a request and that of a plugin are often the same, and
+/* A call that ran out of its own time early says nothing about the plugin, which might have
+ * answered within its own time. The time of a request and that of a plugin are often the same, and
  * then the request began first. */
 static bool had_its_time(const struct gate_turn *turn)
 {

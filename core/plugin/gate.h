@@ -78,7 +78,7 @@ uint32_t gate_waiting(const struct gate *gate); /* for a place; like the others 
 
 /* Makes the counters of an operation, with zeros; those of a kind are made with the gate. */
 void gate_define_op(const struct unit *unit, const char *op);
-/* The operations of a kind; none for apps, whose routes and tools are theirs. */
+/* The operations of a kind; none for apps: their routes and tools are their own. */
 const struct gate_op *gate_ops_list(const char *kind, size_t *count);
 
 /* Marks code of an instance as running in a call, and back; gate_run() and the hooks do. */

@@ -241,8 +241,8 @@ static bp_status gated_load(bp_call *call, void *instance, const bp_budget *budg
         BP_TRY(check_key(call, budget->key));
         if (budget->period.len > 63 || budget->spent < 0)
             return call_fail(call, BP_INVALID,
-                             "the name of a budget's period has at most 63 bytes, and what was "
-                             "spent is not below 0");
+                             "the name of a budget's period has at most 63 bytes, and the "
+                             "amount spent is not below 0");
     }
     return gate_run(call, instance, &gate_cache_list[LOAD], run_load, &a);
 }

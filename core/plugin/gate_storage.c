@@ -68,8 +68,8 @@ static bool is_select(bp_str sql)
     return sql.len > 6 && strncasecmp(sql.data, "select", 6) == 0;
 }
 
-/* What one back end takes all take: PostgreSQL keeps neither a NUL nor what is no UTF-8 in a text,
- * so no storage is asked to. */
+/* What one back end takes all take: PostgreSQL keeps neither a NUL nor bytes that are not UTF-8 in
+ * a text, so no storage is asked to. */
 static bp_status check_texts(bp_call *call, const bp_statement *statements, size_t count)
 {
     for (size_t s = 0; s < count; s++)

@@ -39,7 +39,7 @@ struct unit_calls {
     _Atomic int last_status; /* of a call that failed */
 };
 
-/* Those of generations that follow one another have the units in common whose conf did not change.
+/* Generations that follow one another share the units with an unchanged conf.
  */
 struct unit {
     const struct conf_instance *conf;    /* in `made_of` */
@@ -111,7 +111,7 @@ bp_status instance_destroy_shared(bp_call *call, struct instance *instance);
 bp_status instance_add_job(bp_call *call, const char *name, int64_t interval_ns,
                            bp_status (*run)(bp_call *call, void *arg), void *arg);
 
-/* The instance whose code runs in this call, or NULL. */
+/* The instance that runs in this call, or NULL. */
 struct instance *instance_of_call(const bp_call *call);
 
 #endif

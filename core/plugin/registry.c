@@ -52,7 +52,7 @@ void registry_free(struct plugin_registry *registry)
 {
     if (!registry)
         return;
-    // Modules are resident: they stay mapped, and lt_dlexit() would only close what is not.
+    // Modules are resident: they stay mapped, and lt_dlexit() would only close the others.
     arena_free(&registry->arena);
     free(registry);
 }
@@ -414,9 +414,16 @@ void registry_check_digests(struct plugin_registry *registry, struct conf *conf)
         const struct conf_node     *pin = node_find(instance->node, "digest");
         struct entry *entry = pin ? find_entry(registry, instance->kind, instance->use) : NULL;
         char          digest[65] = "";
+        uint8_t       hash[32];
 
         if (!entry || node_is_unset(pin))
             continue;
+        if (!crypto_unhex(pin->value, hash,
+                          sizeof(hash))) { // a mistake that the reader of the conf has told
+            entry->file.is_accepted = false;
+            reason_set(&entry->file.problem, "the conf pins it by a digest that is not a SHA-256");
+            continue;
+        }
         if (digest_of_file(entry->file.path, digest) &&
             str_equal_ignore_case(pin->value, bp_str_of(digest)))
             continue;

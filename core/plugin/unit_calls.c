@@ -15,8 +15,8 @@ void unit_note_call(struct unit *unit, bp_status status)
     size_t  at = (size_t)now % CALL_SLOTS;
 
     then = atomic_load_explicit(&unit->calls.slots[at].slot, memory_order_relaxed);
-    // The first call in ten seconds clears what is a minute old; that another worker's call
-    // may be lost then is no harm.
+    // The first call in ten seconds clears the counts that are a minute old; that another worker's
+    // call may be lost then is no harm.
     if (then != now && atomic_compare_exchange_strong(&unit->calls.slots[at].slot, &then, now)) {
         atomic_store(&unit->calls.slots[at].calls, 0);
         atomic_store(&unit->calls.slots[at].failed, 0);

@@ -3,7 +3,7 @@
  * The first walk is silent, since nearly all values fit. When one does not, a second walk over the
  * same nodes writes the sentence where it fails. Where a failure is no failure (anyOf, not, if,
  * contains) the walk is silent again; a list of alternatives that all fail is measured first, and
- * the one that got furthest into the value tells what is wrong.
+ * the one that got furthest into the value names the mistake.
  *
  * unevaluatedProperties and unevaluatedItems mark in a bitmap what the schemas beside them have
  * looked at: those subschemas that the value fits are walked once more, so that nothing need be
@@ -36,7 +36,7 @@ struct run {
     struct schema_sentence    sentence;
 };
 
-/* Kept out of fits(), whose frame counts for every level of nesting. */
+/* Kept out of fits(): its frame counts for every level of nesting. */
 #define OWN_FRAME __attribute__((noinline))
 
 static bool fits(struct run *run, const struct schema_node *node, const struct schema_frame *at);
@@ -685,7 +685,7 @@ static OWN_FRAME bool fits_logic(struct run *run, const struct schema_logic_rule
     return !rules->condition || fits_condition(run, rules, at);
 }
 
-/* ---- what was evaluated ---- */
+/* ---- evaluated members and items ---- */
 
 /* One bit for each item, or for each member in the order of a walk. */
 struct marks {

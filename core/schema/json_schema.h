@@ -22,15 +22,15 @@ enum {
 
 struct json_schema;
 
-/* NULL with a sentence in `why`, which says at which JSON pointer what is wrong. Lives until
+/* NULL with a sentence in `why`, which names the mistake and its JSON pointer. Lives until
  * json_schema_free() and may be used by all threads. */
 struct json_schema *json_schema_compile(bp_str text, struct reason *why);
 void                json_schema_free(struct json_schema *schema); /* NULL is allowed */
 
 /* Whether `value` fits. If not, `why` holds one sentence: where in the value (a JSON pointer)
- * and what is wanted, e.g. `/edits/0/oldText is missing`. Allocates nothing, but for propertyNames,
- * for uniqueItems of more than 32 and for unevaluated* of more than 1,024. A check that takes too
- * long (a second, or a pattern that backtracks without end) is one that fails. */
+ * and the value wanted, e.g. `/edits/0/oldText is missing`. Allocates nothing, but for
+ * propertyNames, for uniqueItems of more than 32 and for unevaluated* of more than 1,024. A check
+ * that takes too long (a second, or a pattern that backtracks without end) is one that fails. */
 bool json_schema_check(const struct json_schema *schema, const bp_json *value, struct reason *why);
 
 /* Every object fits, so that the caller who has one need not ask. */

@@ -26,7 +26,7 @@ struct compiler {
     struct json_schema    *schema;
     struct schema_index    index;
     pcre2_compile_context *patterns;
-    const bp_json        **waiting; /* values whose nodes are not filled yet */
+    const bp_json        **waiting; /* values with nodes that are not filled yet */
     size_t                 waiting_count, waiting_capacity;
     struct schema_place   *place; /* the one being filled */
     struct schema_node    *node;

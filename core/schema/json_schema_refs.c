@@ -330,8 +330,8 @@ static bool add_members(struct schema_index *index, const bp_json *value, bp_str
     return true;
 }
 
-/* `value` and all below it. What is no object needs no place; whether it may stand there is seen
- * later. */
+/* `value` and all below it. A value that is not an object needs no place; whether it may stand
+ * there is seen later. */
 static bool add_schema(struct schema_index *index, const bp_json *value, bp_str pointer,
                        uint32_t resource)
 {

@@ -1,4 +1,4 @@
-/* json_schema_report.c - the sentence that says where a value does not fit and what is wanted
+/* json_schema_report.c - the sentence that says where a value does not fit and the value wanted
  * there. */
 #include "schema/json_schema_node.h"
 

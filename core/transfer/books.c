@@ -77,7 +77,8 @@ static bp_status read_entry(bp_call *call, struct transfer *t, struct transfer_i
     return buf_status(&item->position);
 }
 
-/* What is there already was written by somebody else: it may only be what would be written. */
+/* A collection that is there already was written by somebody else: it may only be what would be
+ * written. */
 static bp_status check_fresh(bp_call *call, struct transfer *t, struct transfer_item *item)
 {
     static transfer_is_empty_fn *const is_empty_of[] = { transfer_tables_is_empty,

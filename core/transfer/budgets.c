@@ -75,7 +75,7 @@ bp_status transfer_budgets_is_empty(bp_call *call, struct transfer_item *item, b
     return BP_OK;
 }
 
-/* Loading again what was loaded does no harm, so a run that was killed starts over. */
+/* Loading a budget again does no harm, so a run that was killed starts over. */
 bp_status transfer_budgets_copy(bp_call *call, struct transfer *t, struct transfer_item *item)
 {
     struct budget_list list;

@@ -81,7 +81,7 @@ bp_status transfer_points_read(bp_call *call, const bp_peer *store,
 /* Whether a store takes its texts. */
 bool transfer_points_is_sound(const bp_point *point);
 
-/* owner.c: whose collections are moved, and under which id the target goes on. */
+/* owner.c: the owner of the moved collections, and the id under which the target goes on. */
 bp_status transfer_is_ours(bp_call *call, struct transfer *t, const bp_peer *vector,
                            bp_str collection, bp_str *owner, bool *is_ours) BP_SUSPENDS;
 bp_status transfer_carry_owners(bp_call *call, struct transfer *t) BP_SUSPENDS;

@@ -47,7 +47,7 @@ bp_status transfer_points_read(bp_call *call, const bp_peer *store,
             return status;
         bp_clear_error(call);
         if (page->count)
-            return BP_OK; // what was read is a page too
+            return BP_OK; // the points read are a page, too
     }
 }
 
@@ -104,7 +104,7 @@ static bp_status copy_page(bp_call *call, struct transfer *t, struct transfer_it
                          BP_ARG(item->label), (unsigned long long)page.points[0].id,
                          (unsigned long long)last, BP_ARG(bp_dup(call, bp_error_of(call)->message)),
                          status == BP_INVALID && !t->is_leaving_out
-                             ? "; --leave-out goes on without what is refused, and lists it"
+                             ? "; --leave-out goes on without refused points, and lists them"
                              : "");
     *after = last;
     item->moved += count;

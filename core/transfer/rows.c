@@ -1,7 +1,7 @@
 /* rows.c - which values of a row are compared, and the name of a row in a sentence.
  *
- * The order of rows is a storage's own and may differ from that of the other side; what is compared
- * is therefore a sum of hashes, which knows no order.
+ * The order of rows is a storage's own and may differ from that of the other side; the comparison
+ * is therefore of a sum of hashes, which knows no order.
  */
 #include <math.h>
 

@@ -92,7 +92,7 @@ bool transfer_start(struct transfer *t)
     struct choosing source = { t, false }, target = { t, true };
 
     mkdir(t->to.conf->data_dir.data,
-          0700); // what is wrong with it, the first plugin that needs it says
+          0700); // the first plugin that needs it names its fault
     if (!generation_start_chosen(t->from.generation, is_in_a_pair, &source))
         return transfer_fail(t, "%s: %s", t->from.file, t->from.generation->problem.text);
     if (!generation_start_chosen(t->to.generation, is_in_a_pair, &target))

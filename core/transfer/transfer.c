@@ -108,8 +108,8 @@ static bp_status copy_all(bp_call *call, struct transfer *t)
     for (struct transfer_item *item = t->items; item; item = item->next) {
         if (item->is_done)
             continue;
-        // Points and budgets are in another place than the books: what is there after a kill must
-        // be known as ours.
+        // Points and budgets are in another place than the books: a collection found after a kill
+        // must be known as ours.
         if (item->kind != TRANSFER_TABLE && !item->is_begun)
             BP_TRY(transfer_write_book(call, item, false));
         item->copied_ns = clock_now_ns();

@@ -23,7 +23,7 @@
  *      books.c         the books in the target
  *      walk.c          a table page by page; rows.c: what of a row counts; tables.c: copies, compares
  *      points.c        copies points of vector stores; points_compare.c: compares them
- *      budgets.c       budgets of caches; owner.c: whose collections are moved
+ *      budgets.c       budgets of caches; owner.c: the owner of the moved collections
  *      digest.c        a checksum that knows no order
  */
 #ifndef CORE_TRANSFER_TRANSFER_H
@@ -40,7 +40,7 @@
 
 enum { TRANSFER_NOTE_BYTES = 1024 };
 
-/* What is told while it runs. Each function may be NULL. All are called with `arg`: those that
+/* The report while it runs. Each function may be NULL. All are called with `arg`: those that
  * transfer_run() calls on its worker, the others on the thread of the caller. */
 struct transfer_watch {
     void *arg;
@@ -90,7 +90,7 @@ struct transfer_item {
     const bp_vector_info  *schema; /* TRANSFER_COLLECTION */
 
     bool          is_begun, is_done; /* by the books */
-    struct bp_buf position;          /* behind what is written already; empty: at the beginning */
+    struct bp_buf position;          /* behind the rows written already; empty: at the beginning */
     int64_t       moved;             /* over all runs */
     int64_t       moved_now, copied_ns;
 
@@ -108,7 +108,7 @@ struct transfer_side {
 };
 
 struct transfer {
-    /* What is wanted, to be set behind transfer_init(). Everything is borrowed. */
+    /* The caller's wishes, to be set after transfer_init(). Everything is borrowed. */
     struct transfer_side from, to;
     bool                 is_verify_only; /* nothing is written */
     bool                 is_resume;      /* go on with a move that did not come to its end */
@@ -137,18 +137,18 @@ void transfer_free(struct transfer *t);
 /* Whether each map names instances that are there. Needs the files, the confs and the maps. False:
  * with a sentence in `problem`. */
 bool transfer_check_maps(struct transfer *t);
-/* Pairs the instances; storages come first. Notes what is left out. False: with a sentence in
- * `problem`. */
+/* Pairs the instances; storages come first. Notes an object that is left out. False: with a
+ * sentence in `problem`. */
 bool transfer_make_pairs(struct transfer *t);
 /* Starts the instances of the pairs on both sides, and makes the tables of the target, as the start
  * of its server would. Both generations are there, with running workers; the caller stops them,
  * also after a failure. From a thread that is no worker. False: with a sentence in `problem`. */
 bool transfer_start(struct transfer *t);
-/* Copies what is not done yet and compares everything; on the first worker of both generations.
- * BP_OK whether or not the sides are equal: that is in has_difference and in the items.
- * BP_CANCELLED when the watch said to stop, BP_CONFLICT for a target in another state than it may
- * be, BP_NOT_FOUND for a storage without tables, else as the back ends say; always with a sentence.
- * What was written stays. */
+/* Copies the objects that are not done yet and compares all; on the first worker of both
+ * generations. BP_OK whether or not the sides are equal: that is in has_difference and in the
+ * items. BP_CANCELLED when the watch said to stop, BP_CONFLICT for a target in another state than
+ * it may be, BP_NOT_FOUND for a storage without tables, else as the back ends say; always with a
+ * sentence. Written objects stay. */
 bp_status transfer_run(bp_call *call, struct transfer *t) BP_SUSPENDS;
 
 #endif

@@ -222,7 +222,7 @@ static bp_status judge_tool(bp_call *call, const struct app_target *target,
     const bp_json *answer, *error, *content;
 
     CONFORM_THAT(call, bp_json_parse(call, reply->body, &answer) == BP_OK,
-                 "%s answers with what is no JSON: %.*s", target->label,
+                 "%s answers with text that is not JSON: %.*s", target->label,
                  (int)(reply->body.len < EXCERPT ? reply->body.len : EXCERPT), reply->body.data);
     error = bp_json_get(answer, "error");
     CONFORM_THAT(call, !error || bp_json_integer(bp_json_get(error, "code")) != -32603,

@@ -43,7 +43,7 @@ bp_status app_judge(bp_call *call, const struct app_target *target,
                     const struct conform_reply *reply);
 /* A tool's answer is a refusal: of the protocol, or a result that says it is an error. */
 bool app_is_refused(bp_call *call, const struct conform_reply *reply);
-/* Asks and judges; what was sent stands in the sentence of a failure. In scratch memory. */
+/* Asks and judges; the sentence of a failure has the request. In scratch memory. */
 bp_status app_ask(bp_call *call, const struct conform *conform, const struct app_target *target,
                   const struct conform_request *request);
 /* With a small request as the tables describe it. */

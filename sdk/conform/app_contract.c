@@ -346,7 +346,8 @@ static bp_status tools_answer_and_keep_to_their_schemas(bp_call *call, struct co
 
 /* ---- cancelled, hurried ---- */
 
-/* What was cut short or took too long may be answered in any way but as a fault of the app. */
+/* A request that was cut short or took too long may be answered in any way but as a fault of the
+ * app. */
 static bp_status ask_apart(bp_call *call, const struct conform *conform,
                            const struct app_target *target, uint32_t cancel_at, int64_t time_ns,
                            uint32_t *suspensions)
@@ -431,7 +432,7 @@ static bp_status all_workers_ask_at_once(bp_call *call, struct conform *conform)
     return status;
 }
 
-/* One reading route or tool, the next one each time: what is written is meant to stay. */
+/* One reading route or tool, the next one each time: the writes are meant to stay. */
 static bp_status op_read(bp_call *call, struct conform *conform)
 {
     size_t count = app_target_count(conform);

@@ -5,8 +5,8 @@
 enum { SUSPENSIONS_MAX = 200, RECOVERY_S = 60, HURRIED_MAX_S = 10, MEETING_S = 60 };
 
 /* A round ends after so many operations or so much time. What an operation may add to the process
- * in the best round: a share of what is noise, as thread caches of the allocator, and of a table
- * that grows by doubling. */
+ * in the best round: room for noise, such as thread caches of the allocator, and for a table that
+ * grows by doubling. */
 enum {
     ROUNDS_MAX = 12,
     ROUND_OPS = 2000,
@@ -190,7 +190,7 @@ bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const stru
     size_t   allocated = 0, resident, grown = 0, grown_resident = 0;
 
     if (!conform->allocated_bytes())
-        return conform_skip(call, "what is allocated cannot be told in this build");
+        return conform_skip(call, "this build cannot tell allocated memory");
     BP_TRY(run_round(call, conform, ops, count,
                      &done)); // makes what stays: connections, statements, caches
     for (int round = 0; round < ROUNDS_MAX; round++) {

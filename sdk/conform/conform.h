@@ -3,7 +3,7 @@
  *
  * `backplane conform` starts the plugin with the options it is given, runs the cases of its kind
  * and prints a table. A case is a sentence about the kind's header and a function that returns
- * BP_OK, or fails the call with what was found instead. Cases use the SDK alone, as any other
+ * BP_OK, or fails the call with the fact found instead. Cases use the SDK alone, as any other
  * plugin that has this one as a peer; what only a host can do (cancelling a call at its n-th
  * suspension, restarting the server behind the plugin) is handed to them in struct conform.
  */
@@ -41,7 +41,7 @@ struct conform_web {
     /* BP_OK: the JSON text fits the schema; BP_INVALID: it does not; BP_DATA: the schema is none.
      * With a sentence. */
     bp_status (*fits)(bp_call *call, bp_str schema, bp_str json);
-    /* What is kept of the run before a restart of the host, and given back after it. */
+    /* The state kept from before a restart of the host, and given back after it. */
     void (*keep)(bp_str text);
     bp_str (*kept)(void);
 };
@@ -64,7 +64,7 @@ struct conform {
      * none. */
     bp_status (*restart)(bp_call *call);
     /* Bytes that this process has allocated and not yet freed, and those it has in memory. 0: they
-     * cannot be told (a sanitizer keeps what was freed). */
+     * cannot be told (a sanitizer keeps freed memory). */
     size_t (*allocated_bytes)(void);
     size_t (*resident_bytes)(void);
 
@@ -77,7 +77,7 @@ struct conform {
 typedef enum conform_where {
     CONFORM_ONE_WORKER = 0,
     CONFORM_EVERY_WORKER = 1, /* at the same time */
-    CONFORM_REFUSED = 2,      /* on an instance whose credentials are wrong */
+    CONFORM_REFUSED = 2,      /* on an instance with wrong credentials */
     CONFORM_RESTARTED = 3 /* in a host that was stopped and started again, with the same conf and
                              data */
 } conform_where;
@@ -153,8 +153,8 @@ bp_status conform_hurry(bp_call *call, struct conform *conform, const struct con
 bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const struct conform_op *ops,
                               size_t count);
 /* Whether an operation with wrong credentials was refused for them: as BP_DENIED or
- * BP_UNAUTHENTICATED, or with a sentence that speaks of a password, key, token, or permission. What
- * is merely not reachable, or mistaken, was not. */
+ * BP_UNAUTHENTICATED, or with a sentence that speaks of a password, key, token, or permission. A
+ * server out of reach and a mistaken request are no refusals. */
 bool conform_is_refusal(bp_status status, bp_str sentence);
 /* The first operation again and again while the server restarts: what fails says why, and within 60
  * s it works again. */

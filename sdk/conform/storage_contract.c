@@ -3,7 +3,7 @@
 
 enum { MANY_ROWS = 5000, INCREMENTS = 60, WIDE = 64, LARGE_BYTES = 4 << 20 };
 
-/* A statement whose text has the run's name in it. */
+/* A statement with the run's name in its text. */
 static bp_statement statement_of(bp_call *call, const struct conform *conform, const char *sql,
                                  const bp_sql_value *values, uint32_t count)
 {
@@ -601,7 +601,7 @@ static const struct conform_case cases[] = {
       many_rows_go_through_a_sink, CONFORM_ONE_WORKER },
     { "a batch is all or none", a_batch_is_all_or_none, CONFORM_ONE_WORKER },
     { "transactions end as they are told", transactions_end_as_they_are_told, CONFORM_ONE_WORKER },
-    { "a transaction whose call ends is rolled back", a_call_that_ends_rolls_back,
+    { "the transaction of a call that ends is rolled back", a_call_that_ends_rolls_back,
       CONFORM_ONE_WORKER },
     { "transactions of all workers are serialisable", transactions_of_all_workers_are_serialisable,
       CONFORM_EVERY_WORKER },
@@ -609,7 +609,7 @@ static const struct conform_case cases[] = {
       cancelled_calls_leave_nothing_behind, CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
     { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
-    { "what was acknowledged outlives a restart of the server",
+    { "acknowledged writes outlive a restart of the server",
       what_was_acknowledged_outlives_a_restart, CONFORM_ONE_WORKER },
     { "tables go away again", drop_tables, CONFORM_ONE_WORKER },
     { "wrong credentials are refused with a sentence", wrong_credentials_are_refused,

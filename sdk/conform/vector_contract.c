@@ -1058,7 +1058,7 @@ static const struct conform_case cases[] = {
       CONFORM_ONE_WORKER },
     { "deadlines are kept", deadlines_are_kept, CONFORM_ONE_WORKER },
     { "the process does not grow in a long run", a_long_run_does_not_grow, CONFORM_ONE_WORKER },
-    { "what was acknowledged outlives a restart of the server",
+    { "acknowledged writes outlive a restart of the server",
       what_was_acknowledged_outlives_a_restart, CONFORM_ONE_WORKER },
     { "wrong credentials are refused with a sentence", wrong_credentials_are_refused,
       CONFORM_REFUSED },

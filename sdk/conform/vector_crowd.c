@@ -276,7 +276,7 @@ bp_status what_a_sink_keeps_stays(bp_call *call, struct conform *conform)
     CONFORM_THAT(call, keeper->count == KEPT, "a scroll gives %zu of %d points", keeper->count,
                  KEPT);
     for (size_t i = 0; i < KEPT;
-         i++) // what was kept of the first pages must not have been given to the last ones
+         i++) // memory of the first pages must not have been given to the last ones
         CONFORM_THAT(call, bp_str_equal(keeper->words[i], points[i].words),
                      "what a sink kept of point %zu in the call's memory is another text now",
                      i + 1);

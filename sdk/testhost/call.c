@@ -143,7 +143,7 @@ static void *call_alloc(bp_call *call, size_t size_bytes)
     return block->start;
 }
 
-/* Frees what was allocated since, so that AddressSanitizer sees a plugin use it afterwards; the
+/* Frees the memory allocated since, so that AddressSanitizer sees a plugin use it afterwards; the
  * error slot keeps its message. */
 static bp_status call_scratch_begin(bp_call *call)
 {

@@ -67,7 +67,7 @@ struct job {
     void *arg;
 };
 
-/* What is open; every counter is back at zero when the plugin has tidied up. */
+/* Open things; every counter is back at zero when the plugin has tidied up. */
 struct open_counts {
     atomic_long calls, cleanups, streams, http_streams, children, jobs, pools, mutexes, wakers,
         instances;
@@ -90,12 +90,12 @@ struct testhost_instance {
     testhost              *host;
     const bp_plugin       *plugin;
     struct testhost_report report; /* of the first */
-    testhost_instance     *first;  /* itself, or the worker whose shared object this one uses */
-    void                  *self, *shared;
-    char                  *name;
-    struct arena           options; /* of their values */
-    bp_peer                peer;
-    uint32_t               worker_index, worker_count;
+    testhost_instance *first; /* itself, or the worker with the shared object that this one uses */
+    void              *self, *shared;
+    char              *name;
+    struct arena       options; /* of their values */
+    bp_peer            peer;
+    uint32_t           worker_index, worker_count;
 };
 
 struct cleanup {
@@ -150,7 +150,7 @@ void options_copy(const bp_plugin *plugin, const void *from, void *to);
 
 /* call.c */
 bp_call *call_new(testhost *host, testhost_instance *instance, int64_t timeout_ns);
-bp_call *call_root(bp_call *call); /* whose arena it uses */
+bp_call *call_root(bp_call *call); /* the call with the arena that it uses */
 /* BP_OK, or the call's end with its sentence in the error slot. */
 bp_status                    call_check(bp_call *call);
 extern const bp_call_service call_service;

@@ -86,7 +86,7 @@ static void mcp_complete_total(bp_mcp *mcp, int64_t total)
     (void)total;
 }
 
-/* ---- what is sent meanwhile ---- */
+/* ---- messages sent meanwhile ---- */
 
 static void put_sent(bp_mcp *mcp, const char *method, bp_str params)
 {

@@ -1,5 +1,6 @@
 /* options.c - faked: the conf. {name, value} texts become the nodes that a conf file would have,
- * and the host's own code reads them (core/conf). What is not given has its default, as in a conf.
+ * and the host's own code reads them (core/conf). An option that is not given has its default, as
+ * in a conf.
  */
 #include "host.h"
 

@@ -1,5 +1,5 @@
 /* run.c - faked: long-lived work. It runs to its end when it is begun, as a child does; the
- * principal that began it can look at what is left. */
+ * principal that began it can look at the rest. */
 #include "host.h"
 
 #include <stdlib.h>

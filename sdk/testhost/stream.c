@@ -250,7 +250,7 @@ static bp_status stream_start_tls(bp_call *call, bp_stream *stream, const bp_tls
     if (!stream->script)
         return bp_fail(call, BP_UNSUPPORTED,
                        "the fake host speaks no TLS: test that with a server");
-    return BP_OK; /* what is scripted is what is said inside */
+    return BP_OK; /* the script is of the data inside */
 }
 
 static bp_status stream_keep(bp_call *call, bp_stream *stream, bp_stream **kept)

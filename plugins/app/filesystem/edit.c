@@ -2,7 +2,7 @@
  * diff.
  *
  * A piece is looked for as it is written; if it is nowhere, line by line, blanks at both ends of
- * each line not counted, and what is put there is shifted as what it replaces (match.c). It has to
+ * each line not counted, and the new text is shifted as the text it replaces (match.c). It has to
  * be at one place only. Both work on text with LF; lines that an edit leaves alone keep the ends
  * they had in the file, CR LF or LF, and new ones get what most have.
  */

@@ -152,7 +152,7 @@ void make_temporary_name(char name[TEMPORARY_NAME_BYTES]);
 /* "ENOENT: no such file or directory, open '/x'" with the status of the number. `path` empty:
  * without it. */
 bp_status fail_errno(bp_call *call, int number, const char *operation, bp_str path);
-/* Counts what was refused, by reason, and fails with BP_DENIED. */
+/* Counts a refusal, by reason, and fails with BP_DENIED. */
 bp_status refuse(bp_call *call, struct filesystem *self, const char *reason, bp_str sentence);
 
 /* ---- the work behind the tools ---- */

@@ -13,7 +13,7 @@ struct glob {
     bool    is_negated; /* it began with "!" */
 };
 
-/* BP_INVALID with a sentence for what is not understood. */
+/* BP_INVALID with a sentence for a pattern that is not understood. */
 bp_status glob_make(bp_call *call, bp_str pattern, struct glob *glob);
 /* Lets comparisons end with their call, which is asked once in so many steps. */
 struct glob_work {

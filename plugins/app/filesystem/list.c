@@ -65,7 +65,7 @@ static bp_status read_entries(bp_call *call, struct filesystem *self, DIR *strea
         if (--*budget < 0)
             return bp_fail(call, BP_TOO_LARGE,
                            "there are more than %lld entries in " BP_FMT
-                           " and what was looked through before it (max_entries): name a directory "
+                           " and those looked through before it (max_entries): name a directory "
                            "further down or exclude some",
                            (long long)self->max_entries, BP_ARG(path));
         entry.name = bp_dup(call, bp_str_of(found->d_name)).data;

@@ -17,7 +17,7 @@ struct match {
 
 /* Looks for `old_text`, as it is written. */
 void match_exact(bp_str text, bp_str old_text, bp_str new_text, struct match *match);
-/* Looks for the lines of `old_text`, blanks at both ends of each not counted. What is put there is
+/* Looks for the lines of `old_text`, blanks at both ends of each not counted. The text put there is
  * `new_text` moved by as much as the place is indented otherwise than `old_text`; at most
  * max_bytes, or BP_TOO_LARGE. Time grows with the length of both texts, not with their product. */
 bp_status match_lines(bp_call *call, bp_str text, bp_str old_text, bp_str new_text,

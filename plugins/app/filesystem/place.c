@@ -10,9 +10,9 @@
  * and the kernel itself refuses whatever leaves the root or passes a link. Where there is a link
  * (ELOOP) its text is read, put into the path, and the new path is walked from its start, as one
  * that the client might have written: it has to lie in a root, no name of it may be denied. So a
- * link is followed at most to where its user could have gone without it, what was checked is what
- * is opened, and swapping links under our feet gives another ELOOP. ".." is taken out of a path as
- * text, before the kernel sees it.
+ * link is followed at most to where its user could have gone without it, the file checked is the
+ * file opened, and swapping links under our feet gives another ELOOP. ".." is taken out of a path
+ * as text, before the kernel sees it.
  */
 #include "filesystem.h"
 

@@ -266,10 +266,11 @@ const bp_mcp_tool filesystem_tools[TOOL_COUNT] = {
          "Makes a directory and those above it that are missing. One that is there already is "
          "fine."),
     TOOL("list_directory", "List Directory", list_tool, directory_params, SCOPE_READ,
-         BP_TOOL_READ_ONLY, "Names what is in a directory, each with [FILE] or [DIR] before it."),
+         BP_TOOL_READ_ONLY,
+         "Names the entries of a directory, each with [FILE] or [DIR] before it."),
     TOOL("list_directory_with_sizes", "List Directory with Sizes", list_with_sizes_tool,
          list_with_sizes_params, SCOPE_READ, BP_TOOL_READ_ONLY,
-         "Names what is in a directory with the sizes of the files and their sum."),
+         "Names the entries of a directory with the sizes of the files and their sum."),
     TOOL("directory_tree", "Directory Tree", tree_tool, tree_params, SCOPE_READ, BP_TOOL_READ_ONLY,
          "Gives a directory and all below it as JSON: name, type (file or directory) and, of each "
          "directory, children."),

@@ -102,7 +102,7 @@ static void put_indent(bp_buf *out, int depth)
         bp_buf_add(out, BP_STR("  "));
 }
 
-/* A text as JSON; what is not UTF-8 in it becomes U+FFFD. */
+/* A text as JSON; bytes in it that are not UTF-8 become U+FFFD. */
 static bp_status put_json(bp_call *call, bp_buf *out, bp_str text)
 {
     bp_json_writer *w = bp_json_writer_new(call, 8 * text.len + 16);
@@ -182,7 +182,7 @@ static void put_found(bp_call *call, struct walk *walk)
 
 static bp_status walk_directory(bp_call *call, struct walk *walk, int directory, int depth);
 
-/* The directory where the walk is, or what is to come of it, is left out of the answer, which will
+/* The directory where the walk is, or the rest of it, is left out of the answer, which will
  * say so. */
 static void pass_over(bp_call *call, struct walk *walk, bp_str why)
 {
@@ -199,7 +199,7 @@ static bp_str too_deep(bp_call *call)
                      WALK_DEPTH_MAX);
 }
 
-/* What is our own trouble and not that of one directory. */
+/* Trouble of our own and not of one directory. */
 static bool is_own_trouble(int number)
 {
     return number == EMFILE || number == ENFILE || number == ENOMEM;
@@ -249,8 +249,8 @@ static bp_status walk_entry(bp_call *call, struct walk *walk, int directory,
     return walk->effort.status;
 }
 
-/* The names in it, and the directory itself kept open for what is below. One that cannot be read is
- * passed over, but for the first. */
+/* The names in it, and the directory itself kept open for the names below it. One that cannot be
+ * read is passed over, but for the first. */
 static bp_status begin_directory(bp_call *call, struct walk *walk, int directory, int depth,
                                  struct listing *listing, int *kept)
 {
@@ -347,7 +347,7 @@ bp_status work_tree(bp_call *call, struct work *work)
     return BP_OK;
 }
 
-/* Behind what was found: where was not searched. */
+/* Behind the names found: where was not searched. */
 static void put_notes(struct walk *walk)
 {
     if (!walk->passed_over)

@@ -169,7 +169,7 @@ bp_status work_create_directory(bp_call *call, struct work *work)
     return BP_OK;
 }
 
-/* Never replaces what is there: the kernel refuses in the same step (RENAME_NOREPLACE). A link is
+/* Never replaces a file: the kernel refuses in the same step (RENAME_NOREPLACE). A link is
  * moved itself. */
 static bp_status move(bp_call *call, const struct place *from, int from_directory,
                       const char *from_name, const struct place *to, int to_directory,

@@ -126,7 +126,7 @@ static bp_status add_specs(struct git_job *job, git_index *index, const bp_json 
     bp_buf_add(job->out,
                bp_str_of(changed ? "Files staged successfully"
                                  : "No changes were staged: the given paths had nothing new to "
-                                   "stage. git_status shows what is modified or untracked."));
+                                   "stage. git_status shows modified and untracked files."));
     return BP_OK;
 }
 
@@ -229,14 +229,14 @@ static bp_status make_commit(struct git_job *job, struct commit *made, const cha
     if (code == 0)
         code = git_index_write_tree(&tree, made->index);
     if (code != 0)
-        return job_fail(job, code, "what is staged cannot be written");
+        return job_fail(job, code, "the staged changes cannot be written");
     BP_TRY(find_parents(job, made));
     if (made->parent_count < 2 &&
         (made->head_tree ? git_oid_equal(&tree, git_tree_id(made->head_tree))
                          : git_index_entrycount(made->index) == 0))
         return bp_fail(job->call, BP_CONFLICT,
                        "No changes staged for commit. Use git_add to stage changes first; "
-                       "git_status shows what is currently staged.");
+                       "git_status shows the staged changes.");
     code = git_tree_lookup(&made->tree, job->repo, &tree);
     if (code == 0)
         code = git_signature_now(&made->author, name ? name : "", email ? email : "");
@@ -305,7 +305,7 @@ bp_status reset_text(struct git_job *job)
     git_index_free(index);
     if (code != 0)
         return job_fail(job, code, "the index cannot be reset");
-    forget_merge(job); // else the next commit would be a merge of what was reset
+    forget_merge(job); // else the next commit would be a merge of the commits that were reset
     bp_buf_add(job->out, bp_str_of("All staged changes reset"));
     return BP_OK;
 }

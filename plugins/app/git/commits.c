@@ -336,7 +336,7 @@ bool commits_ahead_behind(struct git_job *job, const git_oid *own, const git_oid
     return is_good;
 }
 
-/* Of a shallow clone the newest one of those that both reach, in what is there. */
+/* Of a shallow clone, the newest commit in it that both reach. */
 static bp_status merge_base_of_shallow(struct git_job *job, const git_oid *one, const git_oid *two,
                                        git_oid *base)
 {

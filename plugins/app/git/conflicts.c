@@ -1,6 +1,6 @@
 /* conflicts.c - files that a merge, a rebase or a cherry-pick left with conflicts, in diffs.
  *
- * What is in the working tree is compared with both sides at once, as `git diff --cc` does it: a
+ * The file in the working tree is compared with both sides at once, as `git diff --cc` does it: a
  * line that one side lacks has its sign in that side's column, and only places where the file
  * follows neither side are shown.
  */
@@ -103,7 +103,7 @@ static int compare_side(struct combined *c, size_t side, const git_blob *blob, b
                                    take_hunk, take_line, c);
 }
 
-/* ---- what is shown ---- */
+/* ---- the lines shown ---- */
 
 /* The sides from which the file differs at its line `at`, lines lost before it included. */
 static unsigned differs(const struct combined *c, size_t at, const size_t next[SIDES])

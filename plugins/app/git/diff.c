@@ -68,7 +68,7 @@ int diff_find_renames(git_diff *diff)
 
 struct printing {
     struct git_job *job;
-    git_index      *index; /* whose conflicts are left to conflicts.c; NULL: there are none */
+    git_index      *index; /* its conflicts are left to conflicts.c; NULL: there are none */
     int64_t         files, left_out;
     bool            is_begun; /* the patch of this file is printed */
 };

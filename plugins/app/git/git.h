@@ -3,8 +3,8 @@
  *
  *      handler -> job_run() -> pool thread: repository_open() -> run() -> text in the job's buffer -> handler answers
  *
- * libgit2 reads repositories that others filled, so nothing in them is trusted: repository.c says
- * what is checked.
+ * libgit2 reads repositories that others filled, so nothing in them is trusted: repository.c has
+ * the list of checks.
  */
 #ifndef PLUGINS_APP_GIT_GIT_H
 #define PLUGINS_APP_GIT_GIT_H
@@ -154,7 +154,7 @@ bool      commits_ahead_behind(struct git_job *job, const git_oid *own, const gi
 
 /* ---- conflicts.c ---- */
 
-/* What is in conflict, as a diff of the working tree with both sides, or by its name alone. */
+/* The conflicts, as a diff of the working tree with both sides, or by its name alone. */
 bp_status conflicts_print(struct git_job *job, bool is_combined);
 bool      is_in_conflict(git_index *index, const char *path);
 

@@ -108,7 +108,7 @@ static int may_read(struct git_job *job, const git_oid *id)
         return GIT_EUSER;
     }
     if (git_odb_read_header(&len, &type, job->sizes, id) != 0)
-        return GIT_PASSTHROUGH; // the stores behind us say what is wrong with it
+        return GIT_PASSTHROUGH; // the stores behind us name its fault
     job->is_too_large = job->is_too_large || len > OBJECT_BYTES_MAX;
     if (len > OBJECT_BYTES_MAX)
         return GIT_EUSER;
@@ -201,7 +201,8 @@ bp_status job_fail(struct git_job *job, int code, const char *what)
                        unsupported(why), why);
     if (job->shallow_count && strstr(why, "no match for id"))
         return bp_fail(job->call, BP_UNSUPPORTED,
-                       "%s: this is a shallow clone, and what is needed lies beyond its end: `git "
+                       "%s: this is a shallow clone, and the commits needed lie beyond its end: "
+                       "`git "
                        "fetch --unshallow` brings it",
                        what);
     switch (code) {

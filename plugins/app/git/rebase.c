@@ -101,7 +101,7 @@ static void put_steps(struct git_job *job, bp_str text, size_t from)
             put_step(job, line);
 }
 
-/* ---- what is told ---- */
+/* ---- the answer ---- */
 
 /* Instead of where HEAD is. */
 bp_status rebase_head(struct git_job *job, bool *is_told)

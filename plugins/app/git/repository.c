@@ -542,7 +542,7 @@ bp_status repository_open(struct git_job *job)
     return status;
 }
 
-/* As the reference server has it: a link counts as what it leads to. Of what is gone (git_add
+/* As the reference server has it: a link counts as what it leads to. For a deleted file (git_add
  * stages that, too) the folder that is still there decides. */
 bp_status repository_path_check(struct git_job *job, const char *path)
 {

@@ -143,7 +143,7 @@ const bp_json *stored_list(bp_call *call, bp_str json)
 {
     const bp_json *list = NULL;
 
-    // Operators may change rows by hand: what is no list is an empty one.
+    // Operators may change rows by hand: any other value is an empty list.
     if (json.len == 0 || bp_json_parse(call, json, &list) != BP_OK)
         bp_clear_error(call);
     return bp_json_type_of(list) == BP_JSON_ARRAY ? list : NULL;

@@ -63,7 +63,8 @@ static const bp_app_ops ops = {
     BP_MCP_RESOURCES(journal_resources),
     BP_MCP_PROMPTS(journal_prompts),
     .instructions = "A work journal. Begin with start_working_on and end with end_work_session, "
-                    "with what was learnt. Keep decisions with log_decision and look for earlier "
+                    "with the lessons learnt. Keep decisions with log_decision and look for "
+                    "earlier "
                     "ones with search_memory before deciding again.",
 };
 

@@ -1,4 +1,4 @@
-/* journal.h - the app `journal`: what was worked on, decided and learnt, kept for a model and
+/* journal.h - the app `journal`: notes on work, decisions and lessons, kept for a model and
  * searched by meaning. */
 #ifndef JOURNAL_H
 #define JOURNAL_H
@@ -100,7 +100,8 @@ bp_status db_run(bp_call *call, struct journal *self, const bp_statement *statem
 bp_status    db_batch(bp_call *call, struct journal *self, const bp_statement *statements,
                       size_t count, int64_t *changed) BP_SUSPENDS;
 bp_sql_value tenant_value(bp_call *call);
-/* Whose session and day it is: the key's id; empty where nobody has to authenticate. */
+/* The session and the day that it belongs to: the key's id; empty where nobody has to authenticate.
+ */
 bp_sql_value owner_value(bp_call *call);
 bp_sql_value text_or_null(bp_str text);
 /* 12 hexadecimal digits. */
@@ -188,7 +189,7 @@ bp_status tool_end_work_session(bp_call *call, void *instance, const bp_json *ar
 /* ---- stuck.c: sessions that nobody ended ---- */
 
 struct stuck {
-    bool    is_closed; /* what was found is closed now */
+    bool    is_closed; /* the entry found is closed now */
     bp_str  backup;    /* made before; empty: none */
     bp_rows rows;      /* SESSION_COLUMNS */
 };

@@ -135,7 +135,7 @@ bp_status resource_stack(bp_call *call, void *instance, bp_str uri, bp_mcp *mcp)
     return answer_resource(call, mcp, w);
 }
 
-/* ---- the context: what is not given stays as it is ---- */
+/* ---- the context: an absent member stays as it is ---- */
 
 bp_status tool_update_active_context(bp_call *call, void *instance, const bp_json *arguments,
                                      bp_mcp *mcp)

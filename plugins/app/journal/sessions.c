@@ -115,7 +115,7 @@ static bp_status answer_started(bp_call *call, bp_mcp *mcp, bp_str id, bp_str ta
     bp_json_put_string(w, "started_at", time_iso(call, now));
     bp_json_put_string(w, "message", bp_format(call, "Started working on: " BP_FMT, BP_ARG(task)));
     bp_json_put_string(w, "tip",
-                       BP_STR("Call end_work_session when you are done, with what was learnt."));
+                       BP_STR("Call end_work_session when you are done, with the lessons learnt."));
     bp_json_end(w);
     return answer_json(call, mcp, w);
 }

@@ -1,7 +1,7 @@
 /* tables.c - the tools and resources as a client sees them. */
 #include "journal.h"
 
-/* The handlers check lengths themselves and say what is wrong in words; the tables say what kinds
+/* The handlers check lengths themselves and name the mistake in words; the tables say what kinds
  * of values there are. */
 
 static const bp_param framework_fields[] = {
@@ -290,7 +290,7 @@ const bp_mcp_tool journal_tools[JOURNAL_TOOLS] = {
 const bp_mcp_resource journal_resources[JOURNAL_RESOURCES] = {
     RESOURCE("project/brief", "project-brief", "What the project is", resource_brief),
     RESOURCE("project/tech-stack", "tech-stack", "Languages, frameworks, tools", resource_stack),
-    RESOURCE("context/active", "active-context", "What is worked on now", resource_context),
+    RESOURCE("context/active", "active-context", "The current work", resource_context),
     RESOURCE("decisions", "decisions", "All decisions, the latest first", resource_decisions),
     RESOURCE("decisions/{id}", "decision", "One decision", resource_decision),
     RESOURCE("progress", "progress", "Tasks by how far they are", resource_progress),

@@ -21,7 +21,7 @@ static uint32_t small_form(uint32_t point)
     return point;
 }
 
-/* Bytes of the character at `at`; 1 for what is not UTF-8, with a point of 0. */
+/* Bytes of the character at `at`; 1 for a byte that is not UTF-8, with a point of 0. */
 static size_t read_point(const unsigned char *at, size_t left, uint32_t *point)
 {
     size_t len = *at >= 0xF0 ? 4 : *at >= 0xE0 ? 3 : *at >= 0xC2 ? 2 : 1;

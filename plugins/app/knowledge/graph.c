@@ -2,7 +2,7 @@
  *
  *      name --hash--> node { entity or none, relations that touch the name } --> entity --> segment of the text
  *
- * A relation may name what is no entity (yet), so nodes stand for names.
+ * A relation may name an entity that is not there (yet), so nodes stand for names.
  */
 #include "graph.h"
 
@@ -490,7 +490,7 @@ static int by_relation_order(const void *a, const void *b)
     return (left->order > right->order) - (left->order < right->order);
 }
 
-/* The relations that touch what was found, each once. */
+/* The relations that touch an entity found, each once. */
 static bool add_touching(struct graph_found *found)
 {
     size_t kept = 0;

@@ -34,7 +34,7 @@ struct graph *graph_new(void);
 void          graph_free(struct graph *graph);
 size_t        graph_bytes(const struct graph *graph); /* of memory, about */
 
-/* What is there already stays as it is. */
+/* An entity that is there already stays as it is. */
 bool graph_add_entity(struct graph *graph, bp_str name, bp_str type);
 bool graph_add_observation(struct graph *graph, bp_str entity, bp_str observation);
 bool graph_add_relation(struct graph *graph, bp_str from, bp_str to, bp_str type);
@@ -45,7 +45,7 @@ void graph_remove_relation(struct graph *graph, bp_str from, bp_str to, bp_str t
 /* Due after changes and before the next search. */
 bool graph_settle(struct graph *graph);
 
-/* What was found: pointers into the graph, in the order things came. */
+/* The result: pointers into the graph, in the order things came. */
 struct graph_found {
     const struct graph_entity   **entities;
     const struct graph_relation **relations;
@@ -54,8 +54,8 @@ struct graph_found {
 
 /* Each function adds to `found`, which begins zeroed and is given back by graph_found_free(). */
 bool graph_all(const struct graph *graph, struct graph_found *found);
-/* Entities whose name, type or an observation contains `folded` (see fold.h), and relations that
- * touch one of them. */
+/* Entities with a name, a type or an observation that contains `folded` (see fold.h), and relations
+ * that touch one of them. */
 bool graph_search(const struct graph *graph, bp_str folded, struct graph_found *found);
 bool graph_open(const struct graph *graph, const bp_str *names, size_t count,
                 struct graph_found *found);

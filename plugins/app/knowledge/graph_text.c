@@ -8,8 +8,7 @@
  *
  * Segments are taken together in blocks of 4 KiB or more. A block's signature has a bit for each
  * triple of bytes in it; a search reads only the blocks that have the bits of all triples of what
- * it looks for. A bit too many costs time and nothing else, so bits of what is out of date may
- * stay.
+ * it looks for. A bit too many costs time and nothing else, so bits of outdated text may stay.
  */
 #include "graph_text.h"
 
@@ -213,7 +212,7 @@ const struct graph_entity *text_next(const struct graph_text *text, struct text_
             continue;
         segment = segment_at(text, place);
         search->from = segment->end;
-        return segment->entity; // never NULL: what is out of date has no byte that a needle has
+        return segment->entity; // never NULL: an outdated segment has no byte that a needle has
     }
     return NULL;
 }

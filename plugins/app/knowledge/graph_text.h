@@ -43,7 +43,7 @@ void   text_remove(struct graph_text *text, struct graph_entity *entity);
 /* Whether so much is out of date that it should be rewritten. */
 bool text_is_worn(const struct graph_text *text);
 void text_clear(struct graph_text *text);
-/* `folded` is not empty and is borrowed. Then the entities whose piece contains it, one after
+/* `folded` is not empty and is borrowed. Then the entities with a piece that contains it, one after
  * another; NULL: no more.
  */
 void text_search(const struct graph_text *text, bp_str folded, struct text_search *search);

@@ -36,7 +36,7 @@ static const bp_option options[] = {
 static const bp_param entity_fields[] = {
     NAMED("name", "The name of the entity"),
     NAMED("entityType", "The type of the entity"),
-    TEXTS_OF("observations", "What is known about the entity, one fact each"),
+    TEXTS_OF("observations", "Facts about the entity, one each"),
 };
 static const bp_param relation_fields[] = {
     NAMED("from", "The name of the entity where it begins"),

@@ -1,5 +1,5 @@
-/* pages.h - the graph in the storage, piece by piece: for what is larger than memory, or than one
- * answer. */
+/* pages.h - the graph in the storage, piece by piece: for results that are larger than memory, or
+ * than one answer. */
 #ifndef KNOWLEDGE_PAGES_H
 #define KNOWLEDGE_PAGES_H
 

@@ -62,7 +62,7 @@ static bp_status find_json(bp_call *call, struct knowledge *self, const struct w
     graph_found_free(&found);
     cache_unlock(tenant);
     if (!is_good)
-        return bp_fail(call, BP_NO_MEMORY, "no memory for what was found");
+        return bp_fail(call, BP_NO_MEMORY, "no memory for the result");
     return bp_json_done(call, w, json);
 }
 

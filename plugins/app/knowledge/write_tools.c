@@ -1,5 +1,5 @@
 /* write_tools.c - the tools that change the graph. Each is one list of statements, stored all or
- * none; what the storage says it did is what the answer says and what is done again in memory. */
+ * none; the answer repeats the report of the storage, and memory does the same. */
 #include "knowledge.h"
 
 bp_status check_name(bp_call *call, const char *what, bp_str text)
@@ -356,7 +356,7 @@ bp_status tool_add_observations(bp_call *call, void *instance, const bp_json *ar
     return finish_list(call, w, "results", mcp);
 }
 
-/* ---- deleting: what is not there is gone already ---- */
+/* ---- deleting: an absent one is gone already ---- */
 
 static bp_status say_deleted(bp_call *call, const char *what, bp_mcp *mcp)
 {

@@ -190,7 +190,8 @@ static bp_status open_places(bp_call *call, struct keeping *k)
     return BP_OK;
 }
 
-/* Numbers go on from what is there now, which may be more than when the questions were written. */
+/* Numbers go on from the last one there now, which may be more than when the questions were
+ * written. */
 static bp_status renumber(bp_call *call, struct keeping *k)
 {
     struct dialogue *dialogue = k->dialogue;
@@ -255,8 +256,8 @@ static bp_str said_metadata(bp_call *call, const struct said *said)
     return json;
 }
 
-/* Clients send the whole conversation each time. What is stored already is told by its text, and by
- * its time if it has one; each stored message stands for one that was sent. */
+/* Clients send the whole conversation each time. A message that is stored already is known by its
+ * text, and by its time if it has one; each stored message stands for one that was sent. */
 static bp_status store_said(bp_call *call, struct keeping *k, const char *role, const char *type)
 {
     const struct wanted *wanted = k->dialogue->wanted;

@@ -1,6 +1,6 @@
 /* handlers.c - the three tools and the five routes that give questions; one run serves them all.
  *
- * A body of a wrong shape is 422, a request that makes no sense 400; both say what is wrong, in the
+ * A body of a wrong shape is 422, a request that makes no sense 400; both name the mistake, in the
  * host's form and as "detail", which older clients read.
  */
 #include "questioning.h"

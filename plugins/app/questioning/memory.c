@@ -1,5 +1,5 @@
-/* memory.c - messages as points of the vector store, so that what was said earlier in a
- * conversation is found by meaning.
+/* memory.c - messages as points of the vector store, so that earlier messages of a conversation are
+ * found by meaning.
  *
  * The row is the truth and is there first; its number is the point's id. When embedder or store are
  * down, the row stays marked and a job makes up for it. A deleted row leaves its number in

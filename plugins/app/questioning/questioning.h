@@ -1,5 +1,5 @@
 /* questioning.h - the app `questioning`: batches of questions that follow from one another, and
- * what was answered.
+ * their answers.
  *
  *      request -> session and conversation found -> earlier messages found -> questions written -> all of it kept at
  * once
@@ -166,7 +166,7 @@ void memory_index(bp_call *call, struct questioning *self, const struct remember
 void memory_similar(bp_call *call, struct dialogue *dialogue, bp_str text) BP_SUSPENDS;
 /* Every 15 s on the first worker. */
 bp_status memory_keep_up(bp_call *call, void *instance) BP_SUSPENDS;
-/* Points whose messages were deleted. */
+/* Points of deleted messages. */
 bp_status memory_drop_garbage(bp_call *call, struct questioning *self) BP_SUSPENDS;
 
 /* ---- handlers.c ---- */

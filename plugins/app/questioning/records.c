@@ -499,7 +499,7 @@ static bp_status delete_record(bp_call *call, struct serving *s)
     if (changed[1] == 0)
         return missing(call, s);
     if (memory_drop_garbage(call, s->self) != BP_OK)
-        bp_clear_error(call); // the job tries again, and says what is wrong
+        bp_clear_error(call); // the job tries again, and reports the failure
     return bp_respond(call, s->response, s->answered = 204, NULL, bp_str_n(NULL, 0));
 }
 

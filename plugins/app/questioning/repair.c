@@ -74,7 +74,8 @@ static size_t find_end(bp_str text, size_t from)
     return 0;
 }
 
-/* Somewhere in prose. What is no object or array of such, as the [1] of a citation, is passed over.
+/* Somewhere in prose. A value that is neither an object nor an array of objects, as the [1] of a
+ * citation, is passed over.
  */
 static const bp_json *parse_embedded(bp_call *call, bp_str text)
 {

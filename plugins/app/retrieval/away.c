@@ -101,7 +101,7 @@ static bp_str pattern_of(bp_call *call, bp_str word)
 
 #define WORDS_OF_PASSAGE "d.title || ' ' || d.title || ' ' || c.heading || ' ' || c.body"
 
-/* Only the rows whose metadata pass. */
+/* Only the rows with metadata that pass. */
 static bp_status filter_candidates(bp_call *call, struct looking *l, const bp_filter *filter)
 {
     bp_sql_value *kept = BP_NEW_ARRAY(call, bp_sql_value,

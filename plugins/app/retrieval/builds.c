@@ -1,7 +1,7 @@
 /* builds.c - what an operator asks for: a reindex, or a verification of a collection. The build
  * that either begins is long-lived work, seen at GET /runs/ID.
  *
- * The storage knows what is still to be built, so a run adds nothing but haste, progress and an end
+ * The storage knows the rest of the build, so a run adds nothing but haste, progress and an end
  * that can be waited for: what a cancelled run or a stopped server leaves is taken up by the next
  * round of upkeep.c.
  */
@@ -72,7 +72,7 @@ static bp_status end(bp_call *call, struct build *build, const struct collection
     return bp_run_result(call, build->run, json);
 }
 
-/* Takes up what is behind, as far as that goes now. */
+/* Takes up the documents that are behind, as far as possible now. */
 static bp_status go_on(bp_call *call, struct build *build)
 {
     struct collection collection;
@@ -118,7 +118,7 @@ static bp_status run_build(bp_call *call, void *instance, bp_run *run, void *arg
         if (bp_now_ns() - build.moved_ns > BP_SECONDS(STALLED_S))
             return bp_fail(call, BP_UNAVAILABLE,
                            "no document was done for %d minutes: the server's log and /health say "
-                           "why; what is left is taken up when that has passed",
+                           "why; the rest is taken up when that has passed",
                            STALLED_S / 60);
     }
 }
@@ -263,7 +263,7 @@ bp_status build_verify_named(bp_call *call, struct retrieval *self, bp_str name,
 
     *demanded = (struct demanded){ .is_verified = true };
     BP_TRY(collection_find(call, self, name, collection));
-    // Without the embedder what is lost is told all the same.
+    // Without the embedder a loss is told all the same.
     if (embedder_learn(call, self->embed, &self->embedder) != BP_OK)
         bp_clear_error(call);
     BP_TRY(bp_cancelled(call));

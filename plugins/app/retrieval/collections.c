@@ -243,7 +243,7 @@ struct deleting {
     struct collection collection;
 };
 
-/* The row goes, and a note says what is left to be swept: from then on no intake finds the
+/* The row goes, and a note names the rest to be swept: from then on no intake finds the
  * collection. */
 static bp_status delete_row(bp_call *call, bp_transaction *transaction, void *arg)
 {
@@ -288,7 +288,7 @@ bp_status collection_delete(bp_call *call, void *instance, bp_request *request,
     if (status != BP_OK) {
         BP_TRY(bp_cancelled(call));
         bp_log(call, BP_LOG_WARN,
-               "what is left of the deleted collection \"" BP_FMT "\" is swept later: " BP_FMT,
+               "the rest of the deleted collection \"" BP_FMT "\" is swept later: " BP_FMT,
                BP_ARG(deleting.collection.name), BP_ARG(bp_error_of(call)->message));
         bp_clear_error(call);
     }

@@ -14,8 +14,8 @@ bp_status verify_command(bp_call *call, void *instance, bp_command_run *run);
 /* commands_eval.c */
 bp_status eval_command(bp_call *call, void *instance, bp_command_run *run);
 
-/* A sentence about what was typed or sent, "backplane COMMAND: ...", and exit status 1: for what is
- * no failure of the server, and has no status of one. */
+/* A sentence about the words typed or sent, "backplane COMMAND: ...", and exit status 1: for a
+ * mistake that is no failure of the server, and has no status of one. */
 bp_status command_complain(bp_call *call, bp_command_run *run, const char *format, ...) BP_SUSPENDS
     BP_FORMAT(3, 4);
 

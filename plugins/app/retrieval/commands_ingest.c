@@ -20,7 +20,7 @@ static struct ingest *ingest_of(struct intake *intake)
     return (struct ingest *)(void *)((char *)intake - offsetof(struct ingest, intake));
 }
 
-/* Each document is answered for by itself; what is refused is named and the rest goes on. */
+/* Each document is answered for by itself; a refused file is named and the rest goes on. */
 static bp_status name_refused(bp_call *call, struct intake *intake, bp_str id, bp_str message)
 {
     return bp_command_warn(call, ingest_of(intake)->run,

@@ -14,7 +14,7 @@ enum { ERRORS_MAX = 100, LINE_BYTES_MAX = 32 << 20 };
 
 /* ---- reading one ---- */
 
-/* What every storage and every vector store takes, or what is wrong with it: asked before anything
+/* A text that every storage and every vector store takes, or its fault: asked before anything
  * is written, so that no store says it later, when the old version is gone. */
 static bp_str check_texts(bp_call *call, const struct document *document)
 {

@@ -1,10 +1,10 @@
 /* retrieval.h - the app's instance, and the functions that its files share.
  *
  *      collections.c   the collections of a tenant                 documents.c   documents in and out, over HTTP
- *      store.c         SQL: documents, chunks, what is unfinished  index.c       a batch of documents becomes searchable
+ *      store.c         SQL: documents, chunks, unfinished work      index.c       a batch of documents becomes searchable
  *      chunk.c         a text becomes passages                     sources.c     watched folders
  *      search.c        hybrid search and fusion                    answer.c      questions answered with citations
- *      away.c          the vector store or embedder cannot be reached: what is still done
+ *      away.c          the vector store or embedder cannot be reached: the work still done
  *      take_up.c       documents that are not searchable yet, or no longer, become so
  *      upkeep.c        is all there: collections adopted, lost, verified, rebuilt, dropped
  *      builds.c        a reindex or verification that somebody asks for; its build is a run
@@ -14,7 +14,7 @@
  * A document passes two stores. First its row and its chunks are committed, as "indexing"; then the
  * chunks' vectors and words are written to the vector store; then the row becomes "ready" and the
  * client hears of it. What a crash leaves as "indexing" is taken up again at the next start, so
- * nothing acknowledged is lost and nothing half done stays. What was committed while the vector
+ * nothing acknowledged is lost and nothing half done stays. A document committed while the vector
  * store or the embedder cannot be reached becomes "queued", and is taken up when they are back.
  *
  * A document that is written again keeps its old version until the new one is searchable: the new
@@ -90,18 +90,18 @@ struct retrieval {
                           at the start */
 
     struct retrieval_shared *shared;
-    int64_t                  started_wall_ns; /* what is unfinished and older was left by a crash */
-    int64_t                  verified_ns;     /* monotonic; 0: not yet */
-    char                     deployment[32];  /* whose collections are ours; empty: not read yet */
-    struct embedder          embedder;
-    bp_metric               *documents_total, *searches_total, *answers_total;
+    int64_t         started_wall_ns; /* unfinished work that is older was left by a crash */
+    int64_t         verified_ns;     /* monotonic; 0: not yet */
+    char            deployment[32];  /* the deployment of our collections; empty: not read yet */
+    struct embedder embedder;
+    bp_metric      *documents_total, *searches_total, *answers_total;
 };
 
 enum collection_state {
     COLLECTION_READY = 0,
-    COLLECTION_BUILDING = 1,  /* the vector store is being filled: what is behind cannot be found
-                                 there */
-    COLLECTION_REFRESHING = 2 /* what is behind is found as it was before */
+    COLLECTION_BUILDING = 1,  /* the vector store is being filled: documents that are behind cannot
+                                 be found there */
+    COLLECTION_REFRESHING = 2 /* documents that are behind are found as they were before */
 };
 
 struct collection {
@@ -189,7 +189,7 @@ enum document_state { STATE_INDEXING = 0, STATE_READY = 1, STATE_QUEUED = 2, STA
 bp_str                    store_state_name(int64_t state);
 extern const bp_migration store_migrations[STORE_MIGRATIONS];
 
-/* Marks what is there already with the same hash as unchanged. */
+/* Marks documents that are there with the same hash as unchanged. */
 bp_status store_compare(bp_call *call, struct retrieval *self, const struct collection *collection,
                         struct document *documents, size_t count) BP_SUSPENDS;
 /* Commits documents and chunks as "indexing"; fills the rows in. BP_NOT_FOUND: the collection was
@@ -197,8 +197,8 @@ bp_status store_compare(bp_call *call, struct retrieval *self, const struct coll
 bp_status store_write(bp_call *call, struct retrieval *self, const struct collection *collection,
                       struct document *documents, size_t count) BP_SUSPENDS;
 /* Those that were written and not written again meanwhile. READY: a version takes the place of the
- * old one, whose chunks are noted as garbage. FAILED: with the document's problem; a version is
- * given up, and the old one stays. */
+ * old one, and the old one's chunks are noted as garbage. FAILED: with the document's problem; a
+ * version is given up, and the old one stays. */
 bp_status store_mark(bp_call *call, struct retrieval *self, const struct collection *collection,
                      const struct document *documents, size_t count,
                      enum document_state state) BP_SUSPENDS;
@@ -228,7 +228,7 @@ bp_mutex *index_lock(const struct retrieval *self, int64_t collection);
 /* How texts are cut into passages now, in short: documents that say otherwise are cut again by the
  * next build. */
 bp_str index_chunking(bp_call *call, const struct retrieval *self);
-/* Writes the points of chunks whose rows are there. */
+/* Writes the points of chunks that have rows. */
 struct points;
 bp_status index_points_new(bp_call *call, size_t most, struct points **points);
 void      index_points_add(bp_call *call, struct points *points, const struct document *document,
@@ -244,8 +244,8 @@ bool index_is_hopeless(bp_status status);
 
 /* ---- take_up.c ---- */
 
-/* Takes up what a crash left, what is queued, and what is of an earlier build. A document that can
- * never be indexed is marked so, with a line in the log. */
+/* Takes up the work that a crash left, queued documents, and those of an earlier build. A document
+ * that can never be indexed is marked so, with a line in the log. */
 bp_status take_up_all(bp_call *call, struct retrieval *self) BP_SUSPENDS;
 /* The same for one collection, of which `done` of so many documents are built already; tells the
  * run how far it is. */
@@ -254,8 +254,8 @@ bp_status take_up_one(bp_call *call, struct retrieval *self, const struct collec
 
 /* ---- upkeep.c ---- */
 
-/* A round: adopts, compares counts where that is due, builds, drops; says to the host what is not
- * as it should be. */
+/* A round: adopts, compares counts where that is due, builds, drops; tells the host what differs.
+ */
 bp_status upkeep_round(bp_call *call, struct retrieval *self) BP_SUSPENDS;
 /* The collection is in the vector store when it returns BP_OK, and is this deployment's. One of an
  * older version gets its mark; one that turns out to be another's is left alone, and rebuilt
@@ -263,8 +263,8 @@ bp_status upkeep_round(bp_call *call, struct retrieval *self) BP_SUSPENDS;
 bp_status upkeep_open(bp_call *call, struct retrieval *self,
                       struct collection *collection) BP_SUSPENDS;
 enum build_kind {
-    BUILD_REFRESH, /* over what is there */
-    BUILD_REFILL,  /* what was there is lost */
+    BUILD_REFRESH, /* over the points that are there */
+    BUILD_REFILL,  /* the points are lost */
     BUILD_ANEW     /* in a new collection of the vector store, for the embedder that there is now */
 };
 /* The next build of a whole collection, for a reason that is a sentence. The row is read again into
@@ -281,7 +281,7 @@ bp_str upkeep_new_name(bp_call *call);
 bp_status upkeep_progress(bp_call *call, struct retrieval *self,
                           const struct collection *collection, int64_t *behind,
                           int64_t *all) BP_SUSPENDS;
-/* What is left of deleted collections, and of those that were rebuilt elsewhere: documents
+/* The rests of deleted collections, and of those that were rebuilt elsewhere: documents
  * first, then points. What cannot be reached now stays noted. */
 bp_status upkeep_sweep(bp_call *call, struct retrieval *self) BP_SUSPENDS;
 
@@ -290,7 +290,7 @@ struct verified {
     int64_t missing, needless; /* points */
     int64_t documents;         /* that are taken up again for missing points */
 };
-/* Compares all points with all passages, by id: what is missing is taken up, what is needless is
+/* Compares all points with all passages, by id: missing points are taken up, needless ones are
  * removed. */
 bp_status upkeep_verify(bp_call *call, struct retrieval *self, const struct collection *collection,
                         struct verified *verified) BP_SUSPENDS;
@@ -316,7 +316,7 @@ struct demanded {
 };
 bp_status build_reindex(bp_call *call, struct retrieval *self, bp_str name,
                         struct demanded *demanded) BP_SUSPENDS;
-/* What is missing is taken up, what is needless removed. */
+/* Missing points are taken up, needless ones are removed. */
 bp_status build_verify_named(bp_call *call, struct retrieval *self, bp_str name,
                              struct demanded *demanded) BP_SUSPENDS;
 /* As the routes answer it. */
@@ -332,20 +332,20 @@ bool away_is(bp_call *call, bp_status status);
 /* BP_OK when a batch of so many bytes may be committed although it may have to wait;
  * BP_UNAVAILABLE: the queue has no room. */
 bp_status away_check_queue(bp_call *call, struct retrieval *self, int64_t size_bytes) BP_SUSPENDS;
-/* What becomes of a committed batch whose indexing ended with `status`: queued, if the queue has
+/* The fate of a committed batch after its indexing ended with `status`: queued, if the queue has
  * room (BP_OK); else an error. */
 bp_status away_queue(bp_call *call, struct retrieval *self, const struct collection *collection,
                      struct document *documents, size_t count, bp_status status) BP_SUSPENDS;
 /* The words leg from the storage alone: BM25 over at most 300 passages that hold letters of the
- * query's words, the newest ones if there are more. For a search whose vector store is away, or is
- * being filled. The filter may be NULL. */
+ * query's words, the newest ones if there are more. For a search while the vector store is away, or
+ * is being filled. The filter may be NULL. */
 bp_status away_search_words(bp_call *call, struct retrieval *self,
                             const struct collection *collection, bp_str query,
                             const bp_filter *filter, uint32_t limit, bp_leg *leg) BP_SUSPENDS;
 
 /* ---- documents.c ---- */
 
-/* Reads one JSON object; what is wrong with it goes into its problem. */
+/* Reads one JSON object; its fault goes into its problem. */
 void document_read(bp_call *call, const bp_json *json, struct document *document);
 /* The same of one that was put together otherwise: id, title, text, source and format are there. */
 void document_check(bp_call *call, struct document *document, const bp_json *metadata);
@@ -412,7 +412,7 @@ struct search_result {
     double   words_weight;
 };
 
-/* What is asked for where nobody says otherwise: hybrid, with texts, as the options say. */
+/* The defaults of a search: hybrid, with texts, as the options say. */
 struct search_query search_query_of(const struct retrieval *self, bp_str text, uint32_t limit);
 bp_status search_run(bp_call *call, struct retrieval *self, const struct collection *collection,
                      const struct search_query *query, struct search_result *result) BP_SUSPENDS;

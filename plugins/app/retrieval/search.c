@@ -2,7 +2,7 @@
  *
  * Scores of the two legs have nothing in common, so each is stretched to 0..1 over its own list
  * (min-max) and the two are added by weight; or, with "rrf", only the ranks count: 1 / (60 + rank).
- * With an embedder whose nearness means shared words, the vectors are a weak second opinion and
+ * With an embedder that calls shared words near, the vectors are a weak second opinion and
  * weigh little; with one that knows meaning they weigh half.
  */
 #include <math.h>
@@ -308,7 +308,7 @@ static bool is_seen(const struct search_hit *hits, size_t count, bp_str document
     return false;
 }
 
-/* Fetches as many as are wanted, in steps. A point whose passage is gone (its document was written
+/* Fetches as many as are wanted, in steps. A point without a passage (its document was written
  * again meanwhile) has no row and is passed over. */
 static bp_status fetch(bp_call *call, struct retrieval *self, const struct fused *list,
                        size_t count, const struct search_query *query, struct search_result *result)

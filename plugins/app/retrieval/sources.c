@@ -1,4 +1,4 @@
-/* sources.c - watched folders: what changed is indexed, what is gone is deleted.
+/* sources.c - watched folders: changed files are indexed, files that are gone are deleted.
  *
  * Files are known by their path; size and time of change say whether to look into one, and the hash
  * of the document whether there is anything to do. Reading the disk happens on pool threads.

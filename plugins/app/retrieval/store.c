@@ -1,4 +1,4 @@
-/* store.c - the app's SQL: collections, documents, chunks, and notes about what is unfinished. */
+/* store.c - the app's SQL: collections, documents, chunks, and notes about unfinished work. */
 #include "retrieval.h"
 
 enum { PARAMETERS_MAX = 60 };
@@ -73,7 +73,7 @@ static bp_status statement_of(bp_call *call, bp_buf *sql, const bp_sql_value *pa
     return BP_OK;
 }
 
-/* ---- what is there already ---- */
+/* ---- documents that are there already ---- */
 
 static bp_status compare_some(bp_call *call, struct retrieval *self,
                               const struct collection *collection, struct document *documents,
@@ -136,8 +136,8 @@ static bp_status check_there(bp_call *call, struct retrieval *self, bp_transacti
     return rows.row_count
                ? BP_OK
                : bp_fail(call, BP_NOT_FOUND,
-                         "the collection \"" BP_FMT
-                         "\" was deleted meanwhile: what was not acknowledged before is not in it",
+                         "the collection \"" BP_FMT "\" was deleted meanwhile: documents that were "
+                         "not acknowledged before are not in it",
                          BP_ARG(collection->name));
 }
 
@@ -406,7 +406,7 @@ bp_status store_mark(bp_call *call, struct retrieval *self, const struct collect
     if (!m.statements || !m.values)
         return BP_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        // One that failed has a problem, and that is what is kept then.
+        // One that failed has a problem, and the problem is kept then.
         if (documents[i].is_unchanged || (documents[i].problem.len && state != STATE_FAILED) ||
             !documents[i].row)
             continue;
@@ -436,7 +436,7 @@ bp_status store_waiting_bytes(bp_call *call, struct retrieval *self, int64_t *by
     return BP_OK;
 }
 
-/* ---- what is gone ---- */
+/* ---- deleted documents ---- */
 
 bp_status store_collect_garbage(bp_call *call, struct retrieval *self,
                                 const struct collection *collection)

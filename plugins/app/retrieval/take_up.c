@@ -1,5 +1,5 @@
-/* take_up.c - documents that are not searchable yet, or no longer, become so: what a crash left,
- * what is queued, and what belongs to an earlier build of its collection.
+/* take_up.c - documents that are not searchable yet, or no longer, become so: work that a crash
+ * left, queued documents, and documents of an earlier build of their collection.
  *
  * It works through them in batches, in the order of their ids, and may end anywhere: what it has
  * done is marked, and the next round goes on with the rest. Two processes on one storage may take
@@ -217,7 +217,7 @@ static bp_status take_up_some(bp_call *call, struct batch *batch, const bp_state
     return status;
 }
 
-/* Older than this process: nobody works on it any more. Else a minute old: what is younger may be
+/* Older than this process: nobody works on it any more. Else a minute old: younger work may be
  * under way, here or in another process on the same storage. */
 static int64_t left_before_ns(const struct retrieval *self)
 {
@@ -240,8 +240,8 @@ static const char *const sort_sql[SORTS] = {
                       "v.document_id WHERE v.document_id > $2 AND d.collection_id = $1 AND "
                       "(v.state = 2 OR (v.state = 0 AND v.updated_wall_ns < $3)) ORDER BY "
                       "v.document_id LIMIT $4",
-    // The order of the index: by build, then by id. `after` has no meaning here: what is done is
-    // not behind any more.
+    // The order of the index: by build, then by id. `after` has no meaning here: a finished
+    // document is no longer behind.
     [SORT_BEHIND] = "SELECT " DOCUMENT_COLUMNS
                     " FROM retrieval_documents d WHERE d.collection_id = $1 AND d.build < $2 AND "
                     "d.state = 1 ORDER BY d.build, d.id LIMIT $3",
@@ -282,7 +282,8 @@ static bp_status take_up_sort(bp_call *call, struct batch *batch, enum sort sort
                             batch->all);
         }
         if (sort == SORT_BEHIND && found &&
-            after == last) // what was just done is behind still: another process builds, too
+            after ==
+                last) // the document just finished is behind still: another process builds, too
             return BP_OK;
         last = after;
     }

@@ -3,8 +3,8 @@
  *
  * One worker runs a round every `scan`. Now and then (`verify`, and whenever somebody met a loss)
  * it compares what the vector store has with what it should have: by count, and by a few passages
- * picked at random, since a store that evicts may go on counting what is gone. Where something is
- * missing all ids are compared, and the documents they belong to are taken up again.
+ * picked at random, since a store that evicts may go on counting points that are gone. Where
+ * something is missing all ids are compared, and the documents they belong to are taken up again.
  */
 #include <stdlib.h>
 
@@ -424,7 +424,7 @@ static bp_status look_once_more(bp_call *call, bp_transaction *transaction, void
     return BP_OK;
 }
 
-/* Points whose passage is gone. The row is looked for once more, as it may have come since; in a
+/* Points without a passage. The row is looked for once more, as it may have come since; in a
  * transaction, as a replica may not have it yet. */
 static bp_status remove_needless(bp_call *call, struct comparing *c, const bool *is_known)
 {
@@ -466,7 +466,7 @@ static bp_status compare_page(bp_call *call, struct comparing *c)
 
         BP_TRY(
             bp_storage_exec(call, c->self->storage, NULL,
-                            // CROSS: SQLite then begins with the chunks, whose ids bound the page
+                            // CROSS: SQLite then begins with the chunks: their ids bound the page
                             BP_SQL("SELECT c.id, c.document_id FROM retrieval_chunks c CROSS JOIN "
                                    "retrieval_documents d WHERE d.id = c.document_id AND c.id > $2 "
                                    "AND c.id <= $3 AND d.collection_id = $1 AND d.state = 1 AND "
@@ -616,7 +616,7 @@ static bp_status compare_some(bp_call *call, struct retrieval *self, struct coll
     return BP_OK;
 }
 
-/* ---- what is not needed any more ---- */
+/* ---- points that are no longer needed ---- */
 
 /* Documents of a collection that is gone, page by page, so that nobody waits long for the storage.
  */
@@ -798,7 +798,7 @@ static bp_status open_and_compare(bp_call *call, struct retrieval *self)
         if (status == BP_OK && collection.state == COLLECTION_READY)
             status = compare_some(call, self, &collection);
         bp_scratch_end(call);
-        if (status == BP_DATA) // what is left of it in the store cannot be used
+        if (status == BP_DATA) // its rest in the store cannot be used
             status = upkeep_rebuild(call, self, &before, BUILD_ANEW,
                                     bp_dup(call, bp_error_of(call)->message));
         if (status == BP_NOT_FOUND) // deleted meanwhile, here or there: the next look tells
@@ -816,7 +816,7 @@ static bool is_due(const struct retrieval *self)
 
 bp_status upkeep_round(bp_call *call, struct retrieval *self)
 {
-    // What is lost is noticed, and said, also while the embedder cannot be asked.
+    // A loss is noticed, and said, also while the embedder cannot be asked.
     if (embedder_learn(call, self->embed, &self->embedder) != BP_OK)
         bp_clear_error(call);
     BP_TRY(bp_cancelled(call));
@@ -835,7 +835,8 @@ bp_status upkeep_round(bp_call *call, struct retrieval *self)
 
         atomic_store(&self->shared->is_upkeep_due, false);
         status = open_and_compare(call, self);
-        if (status != BP_OK) { // looked at again in the next round; what is known is said meanwhile
+        if (status !=
+            BP_OK) { // looked at again in the next round; the known facts are told meanwhile
             bp_str why = bp_dup(call, bp_error_of(call)->message);
 
             atomic_store(&self->shared->is_upkeep_due, true);

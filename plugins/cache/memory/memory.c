@@ -167,7 +167,7 @@ static struct budget_period *period_of(struct table *table, struct entry *entry,
     return place;
 }
 
-/* What is held; holds that have expired are dropped. */
+/* The holds; holds that have expired are dropped. */
 static int64_t held(struct table *table, struct entry *entry, struct budget_period *period,
                     int64_t now_ns, int64_t *next_ns)
 {
@@ -294,7 +294,7 @@ static bp_status memory_reserve(bp_call *call, void *instance, bp_str key, bp_st
     return BP_OK;
 }
 
-/* What was spent counts even if the reservation is unknown or was held for too short a time. */
+/* The amount spent counts even if the reservation is unknown or was held for too short a time. */
 static bp_status memory_settle(bp_call *call, void *instance, bp_str key, bp_str period_name,
                                bp_str reservation, int64_t amount)
 {
@@ -323,7 +323,7 @@ struct dumping {
     } * first;
 };
 
-/* With a shard locked: what is handed on later, as a sink may suspend. */
+/* With a shard locked: the copy is handed on later, as a sink may suspend. */
 static bp_status note_periods(bp_call *call, struct dumping *dumping, const struct entry *entry)
 {
     for (int i = 0; i < 2; i++) {

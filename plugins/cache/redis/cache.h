@@ -24,7 +24,7 @@ enum { KEY_BYTES_MAX = 512, VALUE_BYTES_MAX = 8 << 20, NAME_BYTES_MAX = 256 };
 #define BUDGET_KEPT_MS                                                                             \
     "34560000000" /* 400 days behind its last use; periods are days, months or years */
 
-/* What is done while Redis cannot be reached. */
+/* The behaviour while Redis cannot be reached. */
 typedef enum cache_policy { POLICY_OPEN = 0, POLICY_CLOSED = 1, POLICY_LOCAL = 2 } cache_policy;
 
 struct local_limits;

@@ -136,7 +136,7 @@ bp_status cache_reserve(bp_call *call, void *instance, bp_str key, bp_str period
     return BP_OK;
 }
 
-/* What was spent counts even if the reservation is unknown or was held for too short a time. */
+/* The amount spent counts even if the reservation is unknown or was held for too short a time. */
 bp_status cache_settle(bp_call *call, void *instance, bp_str key, bp_str period, bp_str reservation,
                        int64_t amount)
 {

@@ -4,7 +4,7 @@
  * All workers count in one table, which keeps the limits asked for last: a limit that was given up
  * is whole again, so its size bounds memory and not what a flood of one client can do. An outage
  * begins with the first worker that cannot reach Redis, and ends when the last of them has: the
- * number of the outage is part of each key, so what was counted in one is forgotten with it,
+ * number of the outage is part of each key, so the counts of one are forgotten with it,
  * without a walk over the table.
  */
 #include "cache.h"

@@ -55,7 +55,7 @@ bp_status cache_remove(bp_call *call, void *instance, bp_str key)
     bp_str                    words[] = { BP_STR("UNLINK"), cache_key(call, cache, "v:", key) };
 
     BP_TRY(cache_check_key(call, key));
-    // Never hidden: what was to be deleted would be there again with the server.
+    // Never hidden: the value to delete would be there again with the server.
     return cache_end(call, cache, POLICY_CLOSED, "remove",
                      redis_do(call, cache->client, words[1], words, 2, REDIS_IDEMPOTENT, &reply),
                      &(bool){ false });

@@ -143,7 +143,7 @@ static void add(struct company *company, struct ticket *ticket)
     company->longest = ticket->longest > company->longest ? ticket->longest : company->longest;
 }
 
-/* What is filled up costs as much as tokens do: a quarter of it is worth a run that is saved, and
+/* Padding costs as much as tokens do: a quarter of it is worth a run that is saved, and
  * so is a little. */
 static bool fits(const struct company *company, const struct ticket *ticket)
 {
@@ -270,7 +270,7 @@ static bp_status take_turn(bp_call *call, void *arg)
     pthread_mutex_unlock(&join->lock);
     if (!company.count)
         return BP_OK; // it went with another one
-    // What is wrong with one text is not to be the others' trouble: then each is run for itself.
+    // A mistake of one text is not to be the others' trouble: then each is run for itself.
     if (!company.first->next || run_together(call, join->model, &company) != BP_OK)
         for (struct ticket *ticket = company.first; ticket; ticket = ticket->next)
             run_one(call, join->model, ticket);

@@ -19,7 +19,7 @@ struct join *join_new(const struct model *model, uint32_t threads);
 void         join_free(struct join *join);
 
 struct join_cost {
-    uint64_t cells;      /* this call's share of what was run, padding included */
+    uint64_t cells;      /* this call's share of the run, padding included */
     bool     was_joined; /* it was run together with texts of other calls */
 };
 

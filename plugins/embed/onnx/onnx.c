@@ -5,9 +5,9 @@
  *            -> micro-batches, 1,024 tokens    each a job; several run side by side, one a thread
  *            -> vectors, in the order of the texts
  *
- * What is one batch at most, such as a question, shares a run with what other calls wait for
- * (join.c). Between two micro-batches (about a third of a second of work with MiniLM) a call that
- * is over ends. The model is loaded once a process; its memory is shared by all workers.
+ * A call of one batch at most, such as a question, shares a run with other calls (join.c). Between
+ * two micro-batches (about a third of a second of work with MiniLM) a call that is over ends. The
+ * model is loaded once a process; its memory is shared by all workers.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -42,8 +42,8 @@ struct onnx_instance {
 
 /* ---- one call ---- */
 
-/* What is embedded, and how far that has come. Children on the same worker take micro-batches from
- * it. */
+/* The texts to embed, and how far that has come. Children on the same worker take micro-batches
+ * from it. */
 struct work {
     const struct onnx_shared *shared;
     const bp_embed_request   *request;

@@ -3,7 +3,7 @@
  *
  * The library hands out its C API as a table of function pointers. The table only ever grows at its
  * end, so that the place of a function is the same in every release; a release serves the tables of
- * all releases before it. What is used here is in the first one (API version 1), which every
+ * all releases before it. The functions used here are in the first one (API version 1), which every
  * libonnxruntime.so since 1.0 has. So no header is needed to build the plugin and any release
  * serves it.
  */
@@ -76,7 +76,7 @@ struct runtime {
     ORT_FUNCTIONS(ORT_MEMBER)
 #undef ORT_MEMBER
     char version[32];
-    char path[512]; /* what was opened */
+    char path[512]; /* the library opened */
 };
 
 /* Opens the library: `wanted` is a file, a folder that holds one, or empty: then the usual places

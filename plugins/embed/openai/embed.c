@@ -135,7 +135,7 @@ static bp_status take_vector(bp_call *call, const struct embed_instance *embed,
     return BP_OK;
 }
 
-/* Vectors may come in any order; each says whose it is. */
+/* Vectors may come in any order; each has the index of its text. */
 static bp_status take_all(bp_call *call, struct embed_instance *embed, const bp_json *root,
                           size_t count, float **vectors, bool *is_taken)
 {

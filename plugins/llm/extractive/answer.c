@@ -174,7 +174,7 @@ static size_t split_all(const struct question *question, const bp_passage *passa
     return used;
 }
 
-/* What a sentence adds to what is covered; `title` says what its passage's title covers. */
+/* What a sentence adds to the covered words; `title` says what its passage's title covers. */
 static double gain(const struct question *question, const struct candidate *candidate,
                    uint64_t done, uint64_t title)
 {
@@ -184,7 +184,7 @@ static double gain(const struct question *question, const struct candidate *cand
                    0.35 * weight_of(question, title & ~candidate->covers);
 
     if (!fresh || candidate->sentence.kind == SENTENCE_HEADING || candidate->words == 0)
-        return 0; /* a heading says what comes and not what is */
+        return 0; /* a heading announces and states nothing */
     value *= 1 + candidate->bonus;
     if (candidate->words > WORDS_LONG)
         value *= WORDS_LONG / (double)candidate->words;

@@ -31,7 +31,7 @@ bp_status chat_body(bp_call *call, const struct llm_instance *llm, const bp_chat
 
 /* ---- answer.c ---- */
 
-/* What was seen of an answer so far. */
+/* The part of an answer seen so far. */
 struct chat_answer {
     const struct llm_instance *llm;
     const bp_chat_sink        *sink;

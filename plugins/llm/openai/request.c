@@ -186,7 +186,7 @@ bp_status chat_body(bp_call *call, const struct llm_instance *llm, const bp_chat
     BP_TRY(base_body(call, llm, chat, body));
     if (!llm->extra.len && !chat->extra.len)
         return BP_OK;
-    // What the conf says wins over what was made here, and what comes with the chat over both.
+    // The conf wins over the members made here, and members that come with the chat over both.
     BP_TRY(bp_json_parse(call, *body, &base));
     if (llm->extra.len)
         BP_TRY(bp_json_parse(call, llm->extra, &conf));

@@ -13,8 +13,8 @@ static bp_status ask(bp_call *call, struct postgres_connection *connection, cons
 }
 
 /* Nothing is created here: the extension must have been loaded when the server started, and a
- * CREATE EXTENSION where it was not ends the connection. So who runs the server decides; we say
- * what is missing. */
+ * CREATE EXTENSION where it was not ends the connection. So who runs the server decides; we name
+ * the missing part. */
 static bp_status has_timescale(bp_call *call, struct store *store,
                                struct postgres_connection *connection, bool *is_there)
 {

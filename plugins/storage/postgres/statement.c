@@ -3,8 +3,8 @@
  *
  * A statement or batch of its own runs READ COMMITTED. What failed because another transaction was
  * in the way was rolled back by the server and is tried again; so is an INSERT that computes its
- * key by a SELECT and met one that was quicker. A SELECT whose connection broke is tried once more.
- * A write is never: it may have been done.
+ * key by a SELECT and met one that was quicker. A SELECT is tried once more when its connection
+ * broke. A write is never: it may have been done.
  */
 #include "store.h"
 

@@ -66,7 +66,7 @@ static bp_status store_shared_create(bp_call *call, const void *options, void **
     return BP_OK;
 }
 
-/* ---- what is done now and then ---- */
+/* ---- upkeep ---- */
 
 static bp_status tend(bp_call *call, void *arg)
 {

@@ -4,7 +4,7 @@
  *      exec, batch, transactions, migrations --> pool of the primary
  *      SELECT outside a transaction          --> pool of the replica, while it has what the reader wrote; else primary
  *
- * Everything but what is in `struct shared` belongs to one worker.
+ * Everything outside `struct shared` belongs to one worker.
  */
 #ifndef STORAGE_POSTGRES_STORE_H
 #define STORAGE_POSTGRES_STORE_H

@@ -190,7 +190,7 @@ static bp_status exec_run(bp_call *call, struct exec *exec, sqlite3_stmt *prepar
 
     if (is_read || exec->is_in_transaction)
         return statement_collect(call, exec->db, prepared, exec->rows);
-    /* A transaction of its own, so that a write whose rows are too many is taken back. */
+    /* A transaction of its own, so that a write that returns too many rows is taken back. */
     BP_TRY(sqlitedb_may_write(call, exec->db));
     BP_TRY(sqlitedb_run(call, exec->db, "BEGIN IMMEDIATE"));
     status = statement_collect(call, exec->db, prepared, exec->rows);
@@ -379,7 +379,7 @@ static bp_status query_chunk(bp_call *call, void *arg)
     return status;
 }
 
-/* `transaction`: the one it reads in, whose time may be over between two chunks; NULL: none. */
+/* `transaction`: the one it reads in, its time may be over between two chunks; NULL: none. */
 static bp_status query_run(bp_call *call, struct sqlitedb_link *link, struct query *query,
                            bp_transaction *transaction, const bp_row_sink *sink)
 {

@@ -45,7 +45,7 @@ struct bp_transaction {
 
 /* transaction.c: BP_OK when it is open, of this store and within its time. */
 bp_status transaction_check(bp_call *call, const struct store *store, bp_transaction *transaction);
-/* Around what is offloaded for it: meanwhile it is not taken away. */
+/* Around the work offloaded for it: meanwhile it is not taken away. */
 void transaction_work_begin(bp_transaction *transaction);
 void transaction_work_end(bp_transaction *transaction);
 /* The job, by bp_every(), that ends one nobody comes back to. `arg` is the instance. */

@@ -24,7 +24,7 @@ bp_status sql_begin(bp_call *call, struct sql_text *sql);
 void sql_integer(struct sql_text *sql, int64_t value);
 void sql_real(struct sql_text *sql, double value);
 void sql_string(struct sql_text *sql, bp_str value);
-/* The condition on a row whose metadata is the column `p.metadata`; "1" for no filter. */
+/* The condition on a row with its metadata in the column `p.metadata`; "1" for no filter. */
 bp_status sql_filter(struct sql_text *sql, const bp_filter *filter);
 /* The text, or why there is none. */
 bp_status sql_end(struct sql_text *sql, bp_str *text);

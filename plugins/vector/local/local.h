@@ -6,7 +6,7 @@
  *                   words_7: FTS5 over points_7.words
  *      memory       collection 7: the same vectors, see index.h
  *
- * Tables whose number is that of no collection are left from a dropped one, and are swept away.
+ * Tables with the number of no collection are left from a dropped one, and are swept away.
  *
  * A write is one transaction over the three tables of its collection; when it is committed, the
  * memory follows. At start the memory is read from the file. Writes go one after another; searches
@@ -114,11 +114,7 @@ bp_status local_owner(bp_call *call, void *instance, bp_str name, bp_str *owner)
 
 /* sweep.c */
 bp_status local_sweep(bp_call *call, void *instance)
-    BP_SUSPENDS; /* a job: clears away what is left of dropped collections */
+    BP_SUSPENDS; /* a job: clears away the rests of dropped collections */
 bp_status local_maintain(bp_call *call, void *instance, bp_str what) BP_SUSPENDS;
-
-/* points.c: the vector as it is kept, in `into`; false when it cannot be: not finite, or zero under
- * BP_COSINE. */
-bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
 
 #endif

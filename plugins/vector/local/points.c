@@ -2,29 +2,7 @@
  */
 #include "local.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into)
-{
-    double sum = 0, scale;
-
-    for (uint32_t i = 0; i < dimensions; i++) {
-        if (!isfinite(vector[i]))
-            return false;
-        sum += (double)vector[i] * vector[i];
-    }
-    if (metric != BP_COSINE) {
-        memcpy(into, vector, dimensions * sizeof(float));
-        return true;
-    }
-    if (sum <= 0)
-        return false;
-    scale = 1 / sqrt(sum);
-    for (uint32_t i = 0; i < dimensions; i++)
-        into[i] = (float)(vector[i] * scale);
-    return true;
-}
 
 struct write {
     struct store      *store;
@@ -76,7 +54,7 @@ static void release_all(struct write *write)
         sqlitedb_done(write->db, list[i]);
 }
 
-/* Runs a statement whose values are bound, and makes it ready for the next. */
+/* Runs a statement with its values bound, and makes it ready for the next. */
 static bp_status run(bp_call *call, struct write *write, sqlite3_stmt *statement)
 {
     bool      has_row;
@@ -118,7 +96,7 @@ static bp_status put_point(bp_call *call, struct write *write, const bp_point *p
 
     BP_TRY(vectors_check_point(call, point, NULL));
     if (point->vector &&
-        !vector_prepare(point->vector, collection->dimensions, collection->metric, write->vector))
+        !vectors_prepare(point->vector, collection->dimensions, collection->metric, write->vector))
         return bp_fail(call, BP_INVALID, "point %llu: its vector is %s",
                        (unsigned long long)point->id,
                        collection->metric == BP_COSINE ? "zero or not finite" : "not finite");
@@ -165,8 +143,8 @@ static void upsert_memory(const struct write *write)
     pthread_rwlock_wrlock(&collection->lock);
     for (size_t i = 0; i < write->count; i++) {
         const bp_point *point = point_at(write, i);
-        if (point->vector && vector_prepare(point->vector, collection->dimensions,
-                                            collection->metric, write->vector))
+        if (point->vector && vectors_prepare(point->vector, collection->dimensions,
+                                             collection->metric, write->vector))
             vector_index_add(collection->index, point->id, write->vector);
         else
             vector_index_remove(collection->index, point->id);
@@ -201,7 +179,7 @@ static bp_status select_ids(bp_call *call, struct write *write)
                                       (capacity ? capacity * 2 : 1024) * sizeof(*grown));
             if (!grown) {
                 status = bp_fail(call, BP_NO_MEMORY,
-                                 "no memory for the ids of what is to be deleted");
+                                 "no memory for the ids of the points to delete");
                 break;
             }
             capacity = capacity ? capacity * 2 : 1024;

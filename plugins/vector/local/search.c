@@ -177,7 +177,7 @@ static bp_status prepare_search(bp_call *call, struct search *search)
                            collection->name, collection->dimensions, query->dimensions);
         if (!vector)
             return BP_NO_MEMORY;
-        if (!vector_prepare(query->vector, collection->dimensions, collection->metric, vector))
+        if (!vectors_prepare(query->vector, collection->dimensions, collection->metric, vector))
             return bp_fail(call, BP_INVALID, "the query's vector is zero or not finite");
         search->vector = vector;
     }

@@ -123,7 +123,7 @@ bp_status local_sweep(bp_call *call, void *instance)
     if (!atomic_load(&store->has_leftovers) || atomic_exchange(&store->is_sweeping, true))
         return BP_OK;
     atomic_store(&store->has_leftovers,
-                 false); // before looking: what is dropped meanwhile sets it again
+                 false); // before looking: a drop meanwhile sets it again
     status = sweep_all(call, store);
     if (status != BP_OK)
         atomic_store(&store->has_leftovers, true);

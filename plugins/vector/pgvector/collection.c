@@ -93,7 +93,7 @@ static bp_status make_ready(bp_call *call, struct store *store)
     return status;
 }
 
-/* ---- what is known ---- */
+/* ---- known collections ---- */
 
 void collections_forget(struct store *store)
 {

@@ -59,7 +59,7 @@ static bp_status fail(bp_call *call, struct store *store, bp_str why)
                    store->built.name, BP_ARG(why), (int)(BUILD_AGAIN_NS / BP_SECONDS(60)));
 }
 
-/* *is_mine: nobody else builds it, it is missing, and what was left half made is gone. *is_there:
+/* *is_mine: nobody else builds it, it is missing, and the half-made one is gone. *is_there:
  * it is built already. */
 static bp_status look(bp_call *call, struct store *store, bool *is_mine, bool *is_there)
 {

@@ -71,7 +71,7 @@ struct store {
 
 /* ---- collection.c ---- */
 
-/* BP_NOT_FOUND with a sentence, or a copy of what is known of it. */
+/* BP_NOT_FOUND with a sentence, or a copy of its description. */
 bp_status collection_find(bp_call *call, struct store *store, bp_str name,
                           struct collection *collection) BP_SUSPENDS;
 /* After a statement about it: whether it was another one, made again and now in *collection, so
@@ -113,10 +113,8 @@ void array_add(bp_buf *buf, bp_str member);
 void array_add_integer(bp_buf *buf, int64_t member);
 void array_add_vector(bp_buf *buf, const float *vector, uint32_t dimensions); /* NULL: a NULL */
 void array_end(bp_buf *buf);
-/* "[1,2.5]" of a vector that vector_prepare() has made. */
+/* "[1,2.5]" of a vector that vectors_prepare() has made. */
 void vector_add(bp_buf *buf, const float *vector, uint32_t dimensions);
-/* As it is kept; false when it cannot be: not finite, or zero under BP_COSINE. */
-bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
 
 /* ---- filter.c ---- */
 

@@ -3,8 +3,8 @@
  *
  * Who writes first locks the ranges of ids that he touches, by rising number, so that two who write
  * the same points take turns and never deadlock, while others go on. Who deletes by a filter does
- * not know the ids and locks them all. Only then anything is read, so what is read is what the one
- * before has left.
+ * not know the ids and locks them all. Only then anything is read, so the rows read are those that
+ * the one before has left.
  */
 #include "pgvector.h"
 
@@ -29,7 +29,7 @@ static bp_status check_point(bp_call *call, const struct collection *collection,
 {
     BP_TRY(vectors_check_point(call, point, NULL));
     if (point->vector &&
-        !vector_prepare(point->vector, collection->dimensions, collection->metric, vector))
+        !vectors_prepare(point->vector, collection->dimensions, collection->metric, vector))
         return bp_fail(call, BP_INVALID, "point %llu: its vector is zero or not finite",
                        (unsigned long long)point->id);
     return BP_OK;
@@ -154,8 +154,8 @@ static bp_status write_points(bp_call *call, struct upsert *u, float *vector, si
     }
     for (size_t i = from; i < to; i++) {
         const bp_point *point = u->points[i];
-        bool has_vector = point->vector && vector_prepare(point->vector, u->collection->dimensions,
-                                                          u->collection->metric, vector);
+        bool has_vector = point->vector && vectors_prepare(point->vector, u->collection->dimensions,
+                                                           u->collection->metric, vector);
 
         array_add_integer(columns[0], (int64_t)point->id);
         array_add(columns[1], point->metadata);

@@ -65,7 +65,7 @@ static bp_status write_vectors(bp_call *call, struct search *s)
                        c->name, c->dimensions, s->query->dimensions);
     if (!vector)
         return BP_NO_MEMORY;
-    if (!vector_prepare(s->query->vector, c->dimensions, c->metric, vector))
+    if (!vectors_prepare(s->query->vector, c->dimensions, c->metric, vector))
         return bp_fail(call, BP_INVALID, "the query's vector is zero or not finite");
     vector_add(text, vector, c->dimensions);
     // Without iterative scan a graph gives ef_search points before the filter, which may be too
@@ -180,7 +180,7 @@ static bp_status search_once(bp_call *call, struct search *s, struct postgres_ou
     s->count = 0;
     s->vector_at = s->words_at = SIZE_MAX;
     BP_TRY(collection_find(call, s->store, s->query->collection, &s->collection));
-    if (s->query->words.len) // first, as what is set for the vectors lasts to the end
+    if (s->query->words.len) // first, as the settings for the vectors last to the end
         BP_TRY(write_words(call, s));
     if (s->query->vector)
         BP_TRY(write_vectors(call, s));

@@ -1,8 +1,6 @@
 /* sql.c - runs statements and writes the texts of arrays and vectors. */
 #include "pgvector.h"
 
-#include <math.h>
-
 enum { TRIES = 8 };
 
 static bool is_in_way(const struct postgres_outcome *outcome)
@@ -105,21 +103,4 @@ void array_add_vector(bp_buf *buf, const float *vector, uint32_t dimensions)
     bp_buf_add(buf, BP_STR("\""));
     vector_add(buf, vector, dimensions);
     bp_buf_add(buf, BP_STR("\""));
-}
-
-bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into)
-{
-    double sum = 0, scale;
-
-    for (uint32_t i = 0; i < dimensions; i++) {
-        if (!isfinite(vector[i]))
-            return false;
-        sum += (double)vector[i] * vector[i];
-    }
-    if (metric == BP_COSINE && sum <= 0)
-        return false;
-    scale = metric == BP_COSINE ? 1 / sqrt(sum) : 1;
-    for (uint32_t i = 0; i < dimensions; i++)
-        into[i] = (float)(vector[i] * scale);
-    return true;
 }

@@ -32,7 +32,7 @@ static bp_status check_point(bp_call *call, const struct schema *schema, const b
     for (uint32_t i = 0; point->vector && i < schema->dimensions; i++) {
         if (!isfinite(point->vector[i]))
             return bp_fail(call, BP_INVALID,
-                           "point %llu: its vector holds what is no finite number",
+                           "point %llu: its vector holds a number that is not finite",
                            (unsigned long long)point->id);
         square += (double)point->vector[i] * point->vector[i];
     }
@@ -344,7 +344,7 @@ bp_status qdrant_count(bp_call *call, void *instance, bp_str collection, const b
     return count_exactly(call, db, collection, filter, NULL, 0, count);
 }
 
-/* What is there to be removed is counted before: Qdrant does not say how many it removed. */
+/* The points to remove are counted before: Qdrant does not say how many it removed. */
 bp_status qdrant_remove(bp_call *call, void *instance, bp_str collection, const uint64_t *ids,
                         size_t count, const bp_filter *filter, uint64_t *removed)
 {

@@ -131,7 +131,7 @@ struct weights {
 uint32_t           term_hash(bp_str term);
 struct statistics *statistics_new(void);
 void               statistics_free(struct statistics *statistics);
-/* What was counted does not hold any longer. */
+/* The count no longer holds. */
 void      statistics_forget(struct qdrant *db, bp_str collection);
 bp_status statistics_of(bp_call *call, struct qdrant *db, bp_str collection,
                         struct weights *weights) BP_SUSPENDS;

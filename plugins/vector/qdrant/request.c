@@ -64,7 +64,7 @@ static bp_status status_of(int32_t http_status, bp_str message)
     }
 }
 
-/* What is sent was held against the collection's own description (point 0). When the server finds
+/* Requests were compared with the collection's own description (point 0). When the server finds
  * that vectors have another size, or no such name, it has another collection there than Backplane
  * made: no fault of the caller's. */
 static bool is_another_collection(int32_t http_status, bp_str message)

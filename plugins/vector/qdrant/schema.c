@@ -8,7 +8,7 @@ enum { ADOPTING_LASTS_MS = 500, SCHEMA_LASTS_S = 10, CREATE_TRIES = 8, DIMENSION
 
 static const char *const metrics[] = { "Cosine", "Dot", "Euclid" };
 
-/* ---- what is known of a collection ---- */
+/* ---- known collections ---- */
 
 void schema_forget(struct qdrant *db, bp_str collection)
 {
@@ -240,8 +240,8 @@ static bp_vector_schema schema_as_made(const struct schema *there)
                                .owner = bp_str_of(there->owner) };
 }
 
-/* Two who adopt at once both write the mark: the pause lets both be written before either reads
- * whose it is. */
+/* Two who adopt at once both write the mark: the pause lets both be written before either reads the
+ * owner. */
 static bp_status compare(bp_call *call, struct qdrant *db, const struct schema *there,
                          const bp_vector_schema *wanted)
 {
@@ -273,7 +273,7 @@ bp_status qdrant_owner(bp_call *call, void *instance, bp_str collection, bp_str 
     return BP_OK;
 }
 
-/* A collection without point 0 is one whose making was cut short, unless it has other points or
+/* A collection without point 0 was cut short in its making, unless it has other points or
  * vectors. */
 static bp_status adopt(bp_call *call, struct qdrant *db, bp_str collection,
                        const bp_vector_schema *schema, const bp_json *found)
@@ -337,7 +337,7 @@ bp_status qdrant_create(bp_call *call, void *instance, bp_str collection,
     BP_TRY(vectors_check_schema(call, collection, schema, DIMENSIONS_MAX));
     schema_forget(db, collection);
     status = create_once(call, db, collection, schema);
-    // Somebody drops it while it is made: what is missing now is not there for good.
+    // Somebody drops it while it is made: a collection that is missing now is missing for good.
     for (int tried = 1;
          status == BP_NOT_FOUND && tried < CREATE_TRIES && bp_cancelled(call) == BP_OK; tried++) {
         bp_clear_error(call);

@@ -105,7 +105,7 @@ static bp_status read_page(bp_call *call, struct qdrant *db, const struct schema
     const bp_json *result;
     bp_status      status;
 
-    BP_TRY(bp_scratch_begin(call)); // an answer is a multiple of what is in it
+    BP_TRY(bp_scratch_begin(call)); // an answer takes several times the memory of its points
     status = ask_page(call, db, collection, filter, after, wanted, &result);
     if (status == BP_OK)
         status = copy_page(call, schema, bp_json_get(result, "points"), page);

@@ -238,7 +238,7 @@ static bp_status check_query(bp_call *call, const struct schema *schema,
         square += (double)query->vector[i] * query->vector[i];
     if (!isfinite(square) || (schema->metric == BP_COSINE && !(square > 0)))
         return bp_fail(call, BP_INVALID,
-                       "the query's vector has no direction, or holds what is no finite number");
+                       "the query's vector has no direction, or holds a number that is not finite");
     return BP_OK;
 }
 

@@ -22,7 +22,7 @@ struct term_count {
 struct collection_count {
     char     name[NAME_MAX_BYTES + 1];
     int64_t  read_ns, used_ns; /* read_ns 0: not counted */
-    uint64_t version; /* rises when it is forgotten: what was asked before is not kept after */
+    uint64_t version; /* rises when it is forgotten: an answer asked for before is not kept after */
     struct weights    weights;
     struct term_count terms[TERMS_MAX];
 };

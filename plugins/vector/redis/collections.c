@@ -105,7 +105,7 @@ static bp_vector_schema schema_of(const struct collection *c)
                                .owner = c->owner };
 }
 
-/* A collection without a mark gets one, unless another process was faster, whose mark then counts.
+/* A collection without a mark gets one, unless another process was faster: then its mark counts.
  */
 static bp_status compare_schema(bp_call *call, struct redis_store *store, bp_str name,
                                 struct collection *old, const bp_vector_schema *wanted)
@@ -297,7 +297,7 @@ bp_status store_create(bp_call *call, void *instance, bp_str name, const bp_vect
 
 /* ---- drop ---- */
 
-/* What dropped collections of this name have left: this one's, and those whose clearing was cut
+/* What dropped collections of this name have left: this one's, and those of a clearing that was cut
  * short. */
 static bp_status clear_dropped(bp_call *call, struct redis_store *store, bp_str meta)
 {
@@ -339,8 +339,8 @@ bp_status store_drop(bp_call *call, void *instance, bp_str name)
     BP_TRY(collection_find(call, store, name, &collection));
     BP_TRY(redis_run_script(call, store->client, &store->drop, &collection.meta, 1,
                             &collection.epoch, 1, REDIS_IDEMPOTENT, &reply));
-    // Only now off the list, so that one whose drop was cut short is still seen; and on it again
-    // when it was made again.
+    // Only now off the list, so that a collection is still seen when its drop was cut short; and on
+    // it again when it was made again.
     BP_TRY(redis_do(call, store->client, listed[1], listed, 3, REDIS_IDEMPOTENT, &reply));
     BP_TRY(look_up(call, store, name, &now, &is_there));
     if (is_there)

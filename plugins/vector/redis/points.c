@@ -2,7 +2,6 @@
  * script. */
 #include "store.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include <backplane/json.h>
@@ -18,23 +17,6 @@ enum {
 bp_str id_text(bp_call *call, uint64_t id)
 {
     return bp_format(call, "%0*llu", ID_DIGITS, (unsigned long long)id);
-}
-
-bool vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into)
-{
-    double sum = 0, scale;
-
-    for (uint32_t i = 0; i < dimensions; i++) {
-        if (!isfinite(vector[i]))
-            return false;
-        sum += (double)vector[i] * vector[i];
-    }
-    if (metric == BP_COSINE && sum <= 0)
-        return false;
-    scale = metric == BP_COSINE ? 1 / sqrt(sum) : 1;
-    for (uint32_t i = 0; i < dimensions; i++)
-        into[i] = (float)(vector[i] * scale);
-    return true;
 }
 
 /* ---- upsert ---- */
@@ -104,7 +86,7 @@ static bp_status prepare_point(bp_call *call, const struct write *write, const b
         float *kept = BP_NEW_ARRAY(call, float, collection->dimensions);
         if (!kept)
             return BP_NO_MEMORY;
-        if (!vector_prepare(point->vector, collection->dimensions, collection->metric, kept))
+        if (!vectors_prepare(point->vector, collection->dimensions, collection->metric, kept))
             return bp_fail(call, BP_INVALID, "point %llu: its vector is %s",
                            (unsigned long long)point->id,
                            collection->metric == BP_COSINE ? "zero or not finite" : "not finite");
@@ -187,7 +169,7 @@ bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_poin
 
 /* ---- remove ---- */
 
-/* What is to be removed next: ids, each with the metadata it was chosen by, behind the epoch. */
+/* The points to remove next: ids, each with the metadata it was chosen by, behind the epoch. */
 struct choice {
     bp_str   words[1 + 2 * REMOVE_AT_ONCE];
     size_t   count;      /* of words */
@@ -201,7 +183,7 @@ static struct choice *choice_new(bp_call *call, const struct collection *collect
     struct choice *choice = malloc(sizeof(*choice));
 
     if (!choice) {
-        bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+        bp_fail(call, BP_NO_MEMORY, "no memory for the ids of the points to delete");
         return NULL;
     }
     choice->words[0] = collection->epoch;
@@ -238,7 +220,7 @@ static bp_status choose(bp_call *call, void *self, const bp_point *point, bool *
     if (!id || !seen) {
         free(id);
         free(seen);
-        return bp_fail(call, BP_NO_MEMORY, "no memory for the ids of what is to be deleted");
+        return bp_fail(call, BP_NO_MEMORY, "no memory for the ids of the points to delete");
     }
     snprintf(id, ID_DIGITS + 1, "%0*llu", ID_DIGITS, (unsigned long long)point->id);
     memcpy(seen, point->metadata.data, point->metadata.len);

@@ -77,7 +77,7 @@ static const char drop_script[] = "if redis.call('HGET', KEYS[1], 'epoch') ~= AR
                                   "redis.call('SADD', KEYS[1] .. 'dropped', ARGV[1])\n"
                                   "return 1\n";
 
-/* Clears away what is left of a dropped one, a thousand points at a time. Answer: 1 when there is
+/* Clears away the rest of a dropped one, a thousand points at a time. Answer: 1 when there is
  * more. */
 static const char clear_script[] = "local base = KEYS[1] .. ARGV[1] .. ':'\n"
                                    "local ids = redis.call('ZRANGE', base .. 'ids', 0, 999)\n"

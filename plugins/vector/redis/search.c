@@ -17,7 +17,7 @@ struct search {
     uint32_t               stride;
     float *vector, *row; /* aligned and padded, as the kernel wants them; NULL: not this leg */
     kernel score;
-    bool   is_stale; /* the collection is another by now: what was found is worth nothing */
+    bool   is_stale; /* the collection is another by now: the result is worth nothing */
 };
 
 /* Whether a command's answer, that asked for the epoch, says that the collection is still the one
@@ -312,9 +312,9 @@ static void add_reads(bp_call *call, struct redis_batch *batch, const struct sea
                   2);
 }
 
-/* Answers of these reads, in one transaction, so that they fit each other. A server whose memory is
- * full refuses to begin one, as it would have to keep the commands; it refuses what writes as well,
- * so that they fit each other without. */
+/* Answers of these reads, in one transaction, so that they fit each other. A server with full
+ * memory refuses to begin one, as it would have to keep the commands; it refuses what writes as
+ * well, so that they fit each other without. */
 static bp_status read_all(bp_call *call, const struct search *search,
                           const struct token_list *terms, const struct redis_reply *const **answers)
 {
@@ -454,7 +454,7 @@ static bp_status prepare_vector(bp_call *call, struct search *search)
                                                 : kernel_inner_product();
     if (!search->vector || !search->row)
         return BP_NO_MEMORY;
-    if (!vector_prepare(query->vector, collection->dimensions, collection->metric, search->vector))
+    if (!vectors_prepare(query->vector, collection->dimensions, collection->metric, search->vector))
         return bp_fail(call, BP_INVALID, "the query's vector is zero or not finite");
     return BP_OK;
 }

@@ -91,10 +91,7 @@ bp_status store_upsert(bp_call *call, void *instance, bp_str name, const bp_poin
                        size_t point_size, size_t count) BP_SUSPENDS;
 bp_status store_remove(bp_call *call, void *instance, bp_str name, const uint64_t *ids,
                        size_t count, const bp_filter *filter, uint64_t *removed) BP_SUSPENDS;
-/* The vector as it is kept, in `into`; false when it cannot be: not finite, or zero under
- * BP_COSINE. */
-bool   vector_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
-bp_str id_text(bp_call *call, uint64_t id);
+bp_str    id_text(bp_call *call, uint64_t id);
 
 /* walk.c: all points, page by page, in the order of their ids. */
 enum {

@@ -94,7 +94,7 @@ static inline bp_status bp_request_read(bp_call *call, bp_request *r, bp_str *pi
 typedef struct bp_lines {
     bp_request *request;
     bp_buf     *line;
-    bp_str      piece; /* what is left of the last one read */
+    bp_str      piece; /* the rest of the last one read */
     size_t      max_bytes;
     int64_t     number; /* of the line given last, from 1 */
     bool        is_given;
@@ -335,7 +335,7 @@ typedef struct bp_mcp_completion {
     bool           is_prompt; /* else `name` is the template of a resource */
     bp_str         name;
     bp_str         argument;
-    bp_str         value; /* what was typed so far */
+    bp_str         value; /* the word typed so far */
     const bp_json *given; /* an object of the other arguments; may be NULL */
 } bp_mcp_completion;
 

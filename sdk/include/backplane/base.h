@@ -91,7 +91,7 @@ typedef struct bp_str_list {
     X(2, UNAUTHENTICATED, "unauthenticated", 401, 0, "credentials are missing or wrong")           \
     X(3, DENIED, "denied", 403, 0, "the credentials do not allow this")                            \
     X(4, NOT_FOUND, "not_found", 404, 0, "there is no such thing")                                 \
-    X(5, CONFLICT, "conflict", 409, 0, "it contradicts what is there already")                     \
+    X(5, CONFLICT, "conflict", 409, 0, "it contradicts the state that is there already")           \
     X(6, TOO_LARGE, "too_large", 413, 0, "it is larger than a limit allows")                       \
     X(7, LIMIT, "limit", 429, 1, "a rate, budget or concurrency limit is reached")                 \
     X(8, CANCELLED, "cancelled", 499, 0, "the caller no longer waits for the answer")              \

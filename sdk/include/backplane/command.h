@@ -105,7 +105,7 @@ typedef struct bp_command_service {
 
 BP_SERVICE(command, bp_command_service, 1)
 
-/* ---- what was typed: strings live as long as the call, are UTF-8 and NUL-terminated ---- */
+/* ---- the words typed: strings live as long as the call, are UTF-8 and NUL-terminated ---- */
 
 /* The words after the command's name, without options; as many as `arguments` allows. */
 static inline size_t bp_command_word_count(const bp_command_run *run)
@@ -134,7 +134,7 @@ static inline bool bp_command_is_set(const bp_command_run *run, const char *name
     return bp_service_command->option(run, name, &value);
 }
 
-/* ---- what is printed ----
+/* ---- output ----
  *
  * UTF-8; other bytes become U+FFFD. The command line makes control characters visible, but for line
  * ends and tabs: a text cannot move the cursor of a terminal. No newline is added. */

@@ -21,7 +21,7 @@ typedef struct bp_health {
     uint32_t struct_size;
     uint32_t level;  /* bp_health_level */
     bp_str   detail; /* a sentence; in the call's arena */
-    double   value;  /* what was measured, for the metric backplane_health_value; NAN: nothing */
+    double   value;  /* the measured value, for the metric backplane_health_value; NAN: nothing */
     bp_str   unit;   /* "bytes", "ratio", "seconds" */
 } bp_health;
 

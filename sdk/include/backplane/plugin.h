@@ -122,8 +122,8 @@ static inline bp_str bp_instance_name(bp_call *call)
 }
 
 /* Shows a problem of the instance at /health, as the component "KIND.NAME", with a sentence that
- * says what is wrong and what to do (cut at 511 bytes). BP_REPORT_OK takes it back. There is one
- * report per process: the last one counts. Any thread that may log with the call. */
+ * names the fault and the cure (cut at 511 bytes). BP_REPORT_OK takes it back. There is one report
+ * per process: the last one counts. Any thread that may log with the call. */
 static inline void bp_report_health(bp_call *call, bp_report_level level, bp_str sentence)
 {
     bp_service_host->report(call, (uint32_t)level, sentence);

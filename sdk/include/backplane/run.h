@@ -102,7 +102,7 @@ static inline void bp_run_progress(bp_run *run, int64_t done, int64_t total)
 {
     bp_service_run->progress(run, done, total);
 }
-/* What is being done now, for people; cut at 255 bytes. */
+/* The step being done now, for people; cut at 255 bytes. */
 static inline void bp_run_message(bp_run *run, bp_str text)
 {
     bp_service_run->message(run, text);

@@ -107,7 +107,7 @@ static inline bp_status bp_rows_expect(bp_call *call, const bp_rows *rows, const
                   (type == BP_SQL_BYTES && strchr("bB", letter));
         if (!is_good)
             return bp_fail(call, BP_UPSTREAM,
-                           "the database answered with %s in column %zu, which is not what was "
+                           "the database answered with %s in column %zu, which is not the type "
                            "asked for",
                            type == BP_SQL_NULL ? "NULL" : "a value of another kind",
                            i % wanted + 1);

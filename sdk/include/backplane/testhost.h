@@ -50,7 +50,7 @@ void testhost_free(testhost *host);
 /* Why the last testhost_load(), testhost_check() or testhost_instance_create() failed; "" when it
  * did not. */
 const char *testhost_problem(const testhost *host);
-/* What is still open, as a sentence: "2 streams, 1 child"; "" for nothing. Valid until the next
+/* The things still open, as a sentence: "2 streams, 1 child"; "" for nothing. Valid until the next
  * call. */
 const char *testhost_leaks(testhost *host);
 /* Relative values of PATH options start here; the working directory unless set. */
@@ -94,7 +94,7 @@ void testhost_add_peer(testhost *host, const char *name, const char *kind, uint3
 
 /* timeout_ns from now by the virtual clock; BP_FOREVER: none. Any thread. */
 bp_call *testhost_call_new(testhost *host, int64_t timeout_ns);
-/* Runs the cleanups, latest first, closes what is open and frees the memory. NULL is allowed. */
+/* Runs the cleanups, latest first, closes open things and frees the memory. NULL is allowed. */
 void testhost_call_end(bp_call *call);
 /* Any thread. */
 void testhost_cancel(bp_call *call);
@@ -114,7 +114,7 @@ size_t testhost_run_jobs(testhost *host);
  */
 void testhost_offload_on_threads(testhost *host, bool on_threads);
 
-/* ---- what was logged ---- */
+/* ---- the log ---- */
 
 typedef struct testhost_log {
     bp_log_level level;
@@ -189,7 +189,7 @@ typedef struct testhost_file {
     const char *option; /* the option that names the file; NULL: it is one of the words */
 } testhost_file;
 
-/* What was typed. The fake host does not check words and options against the table: the real host
+/* The words typed. The fake host does not check words and options against the table: the real host
  * does that. */
 typedef struct testhost_command {
     const char            *name; /* of the app's table: "search" */

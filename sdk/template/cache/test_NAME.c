@@ -1,4 +1,4 @@
-/* test_@NAME@.c - tests @NAME@.so with the fake host, whose clock stands still until the test moves
+/* test_@NAME@.c - tests @NAME@.so with the fake host: its clock stands still until the test moves
  * it. */
 #include <backplane/cache.h>
 #include <backplane/testhost.h>

@@ -1,5 +1,5 @@
-/* test.h - the little that the test needs beside the fake host: a check that says what was wrong,
- * and where. */
+/* test.h - the little that the test needs beside the fake host: a check that names the fault and
+ * its line. */
 #ifndef TEST_H
 #define TEST_H
 

@@ -3,7 +3,7 @@
  *
  *      shared { lock, collections -> { schema, points by rising id } }     one for all workers
  *
- * What it cannot promise, and a real store must: what is here is gone when the process ends.
+ * What it cannot promise, and a real store must: all is gone when the process ends.
  */
 #include <ctype.h>
 #include <math.h>
@@ -289,8 +289,8 @@ static bp_status check_schema(bp_call *call, bp_str name, const bp_vector_schema
     return BP_OK;
 }
 
-/* What is there, and what is wanted. The mark of the owner is set once; what is another
- * deployment's is refused. */
+/* The collection that is there, and the one wanted. The mark of the owner is set once; one of
+ * another deployment is refused. */
 static bp_status compare(bp_call *call, struct collection *there, const bp_vector_schema *wanted,
                          bp_str language)
 {

@@ -44,4 +44,16 @@ static void books_with_a_hole_are_refused(void **state)
     assert_said("lacks step 1");
 }
 
+static void a_table_of_the_same_name_is_told_from_the_books(void **state)
+{
+    const bp_migration step = { 1, 0, "one", "CREATE TABLE docs(a TEXT)" };
+
+    (void)state;
+    assert_ok(exec(NULL, BP_SQL0("CREATE TABLE backplane_migrations(a INTEGER)"), NULL));
+    assert_status(ops->migrate(call, self, BP_STR("app"), &step, 1), BP_CONFLICT);
+    assert_said("the table backplane_migrations of ");
+    assert_said(" was not made by Backplane (");
+    assert_said("): name another database");
+}
+
 #endif

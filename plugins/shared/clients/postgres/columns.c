@@ -12,7 +12,7 @@ struct scanner {
     int         depth; /* of parentheses and brackets */
 };
 
-/* Behind what is quoted or commented out, which begins here. */
+/* Behind the quotation or comment that begins here. */
 static bool skip_quoted(struct scanner *s)
 {
     char        quote = *s->at;

@@ -120,7 +120,7 @@ static bool is_alive(struct postgres_connection *connection)
         return false;
     if (poll(&look, 1, 0) == 0 || connection->is_dirty)
         return true;
-    // The first takes what is there, the second meets the end behind it.
+    // The first takes the bytes that are there, the second meets the end behind them.
     // NOLINTNEXTLINE(misc-redundant-expression)
     if (!PQconsumeInput(connection->pg) || !PQconsumeInput(connection->pg) ||
         PQisBusy(connection->pg))

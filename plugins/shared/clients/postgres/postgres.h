@@ -156,7 +156,7 @@ struct postgres_connection {
 bp_status postgres_connect(bp_call *call, struct postgres_pool *pool,
                            struct postgres_connection **connection) BP_SUSPENDS;
 void      postgres_close(struct postgres_connection *connection);
-/* Sends what is to be sent and waits until a result can be taken; after BP_UNAVAILABLE it is
+/* Sends the statements and waits until a result can be taken; after BP_UNAVAILABLE it is
  * broken. */
 bp_status postgres_await(bp_call *call, struct postgres_connection *connection,
                          int64_t deadline_ns) BP_SUSPENDS;
@@ -209,8 +209,8 @@ bp_status postgres_take(bp_call *call, struct postgres_pool *pool,
                         struct postgres_connection **connection) BP_SUSPENDS;
 /* Never suspends. Broken ones are closed. */
 void postgres_give(struct postgres_connection *connection);
-/* Closes what has been idle for too long and opens what is missing to pool_min; for a job run now
- * and then. */
+/* Closes connections that have been idle for too long and opens those missing to pool_min; for a
+ * job run now and then. */
 bp_status postgres_pool_tend(bp_call *call, struct postgres_pool *pool) BP_SUSPENDS;
 
 /* ---- trip.c: statements there, results back ---- */
@@ -252,7 +252,7 @@ bp_status postgres_collect(bp_call *call, struct postgres_connection *connection
 bp_status postgres_stream(bp_call *call, struct postgres_connection *connection,
                           const bp_statement *statements, size_t count, size_t which,
                           const bp_row_sink *sink, struct postgres_outcome *outcome) BP_SUSPENDS;
-/* Forgets what was prepared, as the server has. */
+/* Forgets the prepared statements, as the server has. */
 void postgres_forget(struct postgres_connection *connection);
 /* Rows written; 0 for a query. */
 int64_t postgres_changed(PGresult *result);
@@ -262,7 +262,7 @@ int64_t postgres_changed(PGresult *result);
 /* Of the rows of a statement; -1: that cannot be told by its words. */
 int postgres_columns_of(bp_str sql);
 
-/* ---- prepared.c: what is prepared on a connection ---- */
+/* ---- prepared.c: statements prepared on a connection ---- */
 
 enum { POSTGRES_PARAMETERS_MAX = 64 };
 

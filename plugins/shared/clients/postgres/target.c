@@ -156,21 +156,30 @@ static const char *value_of(const PQconninfoOption *options, const char *keyword
     return NULL;
 }
 
-/* The n-th of a list separated by commas; the last stands for all behind it. False behind the end
- * of the list. */
-static bool nth(const char *list, size_t n, char *out, size_t size)
+/* The n-th of a list separated by commas. NULL data behind the end of the list. */
+static bp_str nth(const char *list, size_t n)
 {
-    const char *at = list, *end;
+    const char *at = list;
 
-    for (size_t i = 0; i < n; i++) {
-        end = strchr(at, ',');
-        if (!end)
-            return false;
-        at = end + 1;
+    for (size_t i = 0; at && i < n; i++) {
+        at = strchr(at, ',');
+        at += at != NULL;
     }
-    end = strchr(at, ',');
-    snprintf(out, size, "%.*s", (int)(end ? end - at : (ptrdiff_t)strlen(at)), at);
-    return true;
+    return at ? bp_str_n(at, strcspn(at, ",")) : (bp_str){ NULL, 0 };
+}
+
+/* 0: it is not a number from 1 to 65535. */
+static long port_of(bp_str text)
+{
+    char *end, digits[16];
+    long  port;
+
+    snprintf(digits, sizeof(digits), BP_FMT, BP_ARG(text));
+    port = strtol(digits, &end, 10);
+    return text.len < sizeof(digits) && digits[0] >= '0' && digits[0] <= '9' && !*end &&
+                   port <= 65535
+               ? port
+               : 0;
 }
 
 static bp_status keep_endpoints(bp_call *call, struct postgres_target *target,
@@ -187,23 +196,30 @@ static bp_status keep_endpoints(bp_call *call, struct postgres_target *target,
         ports = fallback_port && fallback_port[0] ? fallback_port : "5432";
     for (size_t i = 0; i < POSTGRES_ENDPOINTS_MAX; i++) {
         struct postgres_endpoint *endpoint = &target->endpoints[i];
+        bp_str                    host = nth(hosts, i), port = nth(ports, i);
 
-        if (!nth(hosts, i, endpoint->host, sizeof(endpoint->host)))
+        if (!host.data)
             return BP_OK;
-        if (!nth(ports, i, endpoint->port, sizeof(endpoint->port)) &&
-            !nth(ports, 0, endpoint->port, sizeof(endpoint->port)))
-            return BP_INTERNAL;
-        if (!endpoint->host[0])
-            snprintf(endpoint->host, sizeof(endpoint->host), "/var/run/postgresql");
-        if (!endpoint->port[0])
-            snprintf(endpoint->port, sizeof(endpoint->port), "5432");
-        if (strspn(endpoint->port, "0123456789") != strlen(endpoint->port) ||
-            atoi(endpoint->port) < 1 || atoi(endpoint->port) > 65535)
+        if (!port.data) // one port is for all hosts
+            port = nth(ports, 0);
+        if (!host.len)
+            host = BP_STR("/var/run/postgresql");
+        if (!port.len)
+            port = BP_STR("5432");
+        if (host.len >= sizeof(endpoint->host))
+            return bp_fail(call, BP_INVALID, "url: the host number %zu is longer than %zu bytes",
+                           i + 1, sizeof(endpoint->host) - 1);
+        snprintf(endpoint->host, sizeof(endpoint->host), BP_FMT, BP_ARG(host));
+        if (!port_of(port))
             return bp_fail(call, BP_INVALID, "url: the port of %s is not a number from 1 to 65535",
                            endpoint->host);
+        snprintf(endpoint->port, sizeof(endpoint->port), "%ld", port_of(port));
         target->endpoint_count++;
     }
-    return bp_fail(call, BP_INVALID, "url: it names more than %d hosts", POSTGRES_ENDPOINTS_MAX);
+    if (nth(hosts, POSTGRES_ENDPOINTS_MAX).data)
+        return bp_fail(call, BP_INVALID, "url: it names more than %d hosts",
+                       POSTGRES_ENDPOINTS_MAX);
+    return BP_OK;
 }
 
 /* A connection that was cut without a word is noticed within half a minute, whether something was

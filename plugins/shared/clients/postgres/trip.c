@@ -31,11 +31,11 @@ enum {
 
 typedef enum step_kind { STEP_DEALLOCATE, STEP_PREPARE, STEP_STATEMENT, STEP_SYNC } step_kind;
 
-/* What is expected back, in this order. */
+/* The results expected back, in this order. */
 struct step {
     step_kind kind;
     size_t    statement;
-    uint64_t  number; /* of what is prepared */
+    uint64_t  number; /* of the prepared statement */
 };
 
 struct trip {
@@ -51,7 +51,7 @@ struct trip {
     bool                           is_refused;    /* by the server; nothing was done */
     bool                           is_incomplete; /* rows came that nobody took */
     bp_status ended;       /* the call was over, or the visitor had enough: with this status */
-    int64_t   deadline_ns; /* of what is read afterwards */
+    int64_t   deadline_ns; /* of the reads that follow */
     bp_status status;      /* with the first failure's sentence */
     bp_str    sentence;
 };
@@ -532,7 +532,7 @@ static bp_status value_of(bp_call *call, PGresult *result, int column, bool is_k
     }
 }
 
-/* The tag of what writes ends with a number; so does that of SELECT, whose rows were not written.
+/* The tag of what writes ends with a number; so does that of SELECT, which wrote none of its rows.
  */
 int64_t postgres_changed(PGresult *result)
 {
@@ -620,7 +620,7 @@ static bp_status collect_row(bp_call *call, void *self, size_t statement, PGresu
     return BP_OK;
 }
 
-/* What is read of rows that do not exist. */
+/* The result of a read of rows that do not exist. */
 static const bp_sql_value no_values[POSTGRES_COLUMNS_MAX] = { [0 ... POSTGRES_COLUMNS_MAX -
                                                                1] = { .text = { "", 0 } } };
 

@@ -192,7 +192,7 @@ bp_status redis_client_new(bp_call *call, const struct redis_options *options, c
     status = redis_place_read(call, options, &client->place);
     if (status == BP_OK)
         status = define_metrics(call, prefix, client);
-    // With Sentinels there is one node, whose address they tell.
+    // With Sentinels there is one node, and they tell its address.
     for (size_t i = 0; status == BP_OK &&
                        i < (client->place.topology == REDIS_CLUSTER ? client->place.seed_count : 1);
          i++)

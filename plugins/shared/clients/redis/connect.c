@@ -351,7 +351,7 @@ bp_status redis_node_open(bp_call *call, struct redis_client *client, struct red
         if (node->is_connecting) {
             status = wait_turn(call, node);
             if (status == BP_OK && !node->wire && !node->is_connecting && node->attempts != attempt)
-                return fail_node(call, node); // what was waited for has failed
+                return fail_node(call, node); // the connection waited for has failed
             continue;
         }
         node->is_connecting = true;

@@ -63,7 +63,7 @@ struct redis_wire {
     bp_stream           *stream;
     struct redis_parser *parser;
     struct redis_wait   *first, *last;    /* in the order of the answers */
-    struct redis_bytes   out, sending;    /* what calls add to; what is being sent, from `at` */
+    struct redis_bytes   out, sending;    /* what calls add to; bytes being sent, from `at` */
     uint64_t             queued, written; /* of all bytes ever */
     size_t               wait_count;
     bool                 is_writing, is_reading, is_broken;

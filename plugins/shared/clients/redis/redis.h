@@ -1,13 +1,13 @@
 /* redis.h - a client of Redis for plugins: one connection a worker and node, shared by all calls.
  *
- *      call A: SET a 1 ─┐                        ┌─> the call whose answer is next reads for all;
+ *      call A: SET a 1 ─┐                        ┌─> the call with the next answer reads for all;
  *      call B: GET b  ──┼─> bytes ──> Redis ─────┤   the others sleep until theirs has come
  *      call C: EVALSHA ─┘   one queue of answers └─> what a cancelled call asked for is dropped
  *
- * Calls are pipelined without knowing of each other. A connection that breaks fails what was under
- * way on it: what was not sent yet, or may be done twice, is tried again on a new one; of what may
- * have been carried out the caller hears that nobody knows. A single server, the master that
- * Sentinels name, and a cluster look the same from here.
+ * Calls are pipelined without knowing of each other. A connection that breaks fails the commands
+ * under way on it: a command that was not sent yet, or may be done twice, is tried again on a new
+ * one; of what may have been carried out the caller hears that nobody knows. A single server, the
+ * master that Sentinels name, and a cluster look the same from here.
  */
 #ifndef REDIS_REDIS_H
 #define REDIS_REDIS_H
@@ -88,7 +88,7 @@ struct redis_client;
  * Connects later, when the first call needs it. */
 bp_status redis_client_new(bp_call *call, const struct redis_options *options, const char *prefix,
                            struct redis_client **client);
-/* In worker_stop, or for a client whose start failed. NULL is allowed. */
+/* In worker_stop, or for a client that failed to start. NULL is allowed. */
 void redis_client_free(struct redis_client *client);
 
 redis_topology redis_topology_of(const struct redis_client *client);

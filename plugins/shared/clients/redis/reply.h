@@ -42,7 +42,7 @@ bool redis_parser_feed(struct redis_parser *parser, const void *bytes, size_t co
 /* The next whole answer, which the caller frees, or NULL when more bytes are needed. false: the
  * bytes are no RESP. */
 bool redis_parser_next(struct redis_parser *parser, struct redis_reply **reply);
-/* What was wrong, in words, once one of them was false. */
+/* The mistake, in words, once one of them was false. */
 const char *redis_parser_problem(const struct redis_parser *parser);
 /* Push messages dropped so far. */
 uint64_t redis_parser_pushes(const struct redis_parser *parser);

@@ -100,7 +100,7 @@ static void take_answers(struct redis_wire *wire, size_t count)
     for (;;) {
         struct redis_wait *wait;
         if (!redis_parser_next(wire->parser, &reply)) {
-            redis_wire_break(wire, "it sent what is not the protocol of Redis: %s",
+            redis_wire_break(wire, "it sent bytes that are not the protocol of Redis: %s",
                              redis_parser_problem(wire->parser));
             return;
         }
@@ -181,7 +181,7 @@ static bool has_unsent(const struct redis_wire *wire)
     return wire->sending.at < wire->sending.len || wire->out.len;
 }
 
-/* Sends one piece. What is being sent lies in a buffer of its own, as other calls add to `out`
+/* Sends one piece. Bytes being sent lie in a buffer of their own, as other calls add to `out`
  * meanwhile. */
 static bp_status write_some(bp_call *call, struct redis_wire *wire)
 {
@@ -233,7 +233,7 @@ static bp_status write_some(bp_call *call, struct redis_wire *wire)
 
 /* ---- a call's turn ---- */
 
-/* Somebody must read, and send what is left: the first that sleeps. */
+/* Somebody must read, and send the rest: the first that sleeps. */
 static void hand_on(struct redis_wire *wire)
 {
     if (wire->is_broken || (wire->is_reading && (wire->is_writing || !has_unsent(wire))))

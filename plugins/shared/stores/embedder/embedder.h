@@ -38,9 +38,9 @@ bp_status embedder_is_own_work(bp_call *call, const bp_peer *vector, bp_str name
  * embedder->collection.
  *
  * Its name is `base`, a dot and a hash of the deployment (by `storage`) and the embedder's model,
- * so that neither another deployment on the same store nor another embedder can meet it; what is in
- * it can be made again from the rows of the app, which compares their count with the collection's.
- * A collection that is called `base` alone, as older versions made it, goes on being used if it is
+ * so that neither another deployment on the same store nor another embedder can meet it; its points
+ * can be made again from the rows of the app, which compares their count with the collection's. A
+ * collection that is called `base` alone, as older versions made it, goes on being used if it is
  * this deployment's, or nobody's and its points are the app's own work, and was made for this
  * embedder. */
 bp_status embedder_make_collection(bp_call *call, const bp_peer *embed, const bp_peer *vector,

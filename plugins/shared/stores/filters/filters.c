@@ -5,7 +5,7 @@
 
 enum { DEPTH_MAX = 8, FIELD_BYTES_MAX = 64 };
 
-/* ---- what is sound ---- */
+/* ---- soundness ---- */
 
 bool filters_is_field(bp_str field)
 {

@@ -1,7 +1,7 @@
 /* filters.h - one walk over the tree of a filter for every vector store; each store writes the
  * leaves in its own words.
  *
- *      filters_check()  the whole tree is sound, or a sentence says what is not: then no writer sees another one
+ *      filters_check()  the whole tree is sound, or a sentence names the fault: then no writer sees another one
  *      filters_walk()   check, then the nodes in the order in which they are written
  */
 #ifndef FILTERS_H

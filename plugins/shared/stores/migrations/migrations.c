@@ -107,10 +107,18 @@ static bp_status read_books(bp_call *call, struct run *run)
     const bp_sql_value owner = bp_sql_text(run->owner);
     bp_rows            rows = { .struct_size = sizeof(rows) };
 
-    BP_TRY(run_sql(call, run,
-                   "SELECT version, name, checksum, works_from FROM backplane_migrations WHERE "
-                   "owner = $1 ORDER BY version",
-                   &owner, 1, &rows));
+    bp_status status = run_sql(call, run,
+                               "SELECT version, name, checksum, works_from FROM "
+                               "backplane_migrations WHERE "
+                               "owner = $1 ORDER BY version",
+                               &owner, 1, &rows);
+
+    if (status == BP_INVALID || status == BP_INTERNAL) // the statement is good, so the table is not
+        return bp_fail(call, BP_CONFLICT,
+                       "the table backplane_migrations of " BP_FMT
+                       " was not made by Backplane (" BP_FMT "): name another database",
+                       BP_ARG(run->place->name), BP_ARG(bp_error_of(call)->message));
+    BP_TRY(status);
     run->version = 0;
     for (size_t i = 0; i < rows.row_count; i++) {
         const bp_sql_value *row = bp_row(&rows, i);

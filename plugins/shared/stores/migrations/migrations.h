@@ -18,8 +18,8 @@ struct migrations_word {
     const char *word, *here;
 };
 
-/* A store, on whichever thread it works. Who calls rolls back what is open when migrations_run()
- * has returned. */
+/* A store, on whichever thread it works. The caller rolls back the open transaction when
+ * migrations_run() has returned. */
 struct migrations_place {
     bp_str                        name; /* for sentences: "the database x", a path */
     const struct migrations_word *words;

@@ -38,7 +38,7 @@ bp_status sqlitedb_links_make(bp_call *call, struct sqlitedb_links *links, const
  * writer. */
 bp_status sqlitedb_links_open(bp_call *call, struct sqlitedb_links *links,
                               const struct sqlitedb_settings *settings, bool is_guarded);
-/* Also of what was made or opened in part. */
+/* Also of a handle that was made or opened in part. */
 void sqlitedb_links_close(struct sqlitedb_links *links);
 
 /* A connection for the time between the two. */

@@ -27,8 +27,7 @@ struct sqlitedb {
     int64_t  busy_timeout_ns, busy_waited_ns;
     uint64_t uses;
     bool     is_guarded; /* statements of other people: no transaction control, ATTACH or PRAGMA */
-    bool
-        is_poisoned; /* an fsync failed: what was written may be lost, so nothing more is written */
+    bool is_poisoned;    /* an fsync failed: written rows may be lost, so nothing more is written */
     struct sqlitedb_statement cache[SQLITEDB_CACHED_STATEMENTS];
 };
 

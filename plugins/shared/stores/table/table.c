@@ -258,7 +258,7 @@ void table_make_room(struct table *table)
 {
     /* One from each shard in turn, and the next call goes on where this one ended: nearly the
      * oldest of all, without a lock on all. A shard that chance has filled less than others is
-     * passed over once, or it would lose even what is used all the time. */
+     * passed over once, or it would lose even entries that are used all the time. */
     for (int idle = 0; is_over_full(table) && idle < 2 * SHARDS;) {
         struct shard *shard = &table->shards[atomic_fetch_add(&table->next_victim, 1) % SHARDS];
         bool          is_small;

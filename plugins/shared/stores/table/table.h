@@ -110,7 +110,7 @@ bool table_take(struct table *table, entry_kind kind, bp_str key, int64_t limit,
 void table_make_room(struct table *table);
 /* Removes what has expired. No shard may be locked. */
 void table_sweep(struct table *table, int64_t now_ns);
-/* Removes values whose key begins with `prefix`. No shard may be locked. */
+/* Removes values with a key that begins with `prefix`. No shard may be locked. */
 int64_t table_remove_prefix(struct table *table, bp_str prefix);
 
 #endif

@@ -1,5 +1,7 @@
-/* point.c - may this point be kept: by its id, its words and its metadata. */
+/* point.c - may this point be kept: by its id, its words, its metadata and its vector. */
 #include "vectors/vectors.h"
+
+#include <math.h>
 
 #include "words/words.h"
 
@@ -17,7 +19,7 @@ static const char *type_name(bp_json_type type)
     return type == BP_JSON_NULL ? "null" : type == BP_JSON_OBJECT ? "an object" : "an array";
 }
 
-/* What is wrong with a value that may stand alone or in an array. */
+/* The fault of a value that may stand alone or in an array. */
 static const char *check_plain(bp_call *call, bp_str key, const bp_json *value)
 {
     bp_json_type type = bp_json_type_of(value);
@@ -90,4 +92,25 @@ bp_status vectors_check_point(bp_call *call, const bp_point *point, const bp_jso
     if (metadata)
         *metadata = parsed;
     return BP_OK;
+}
+
+bool vectors_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into)
+{
+    double sum = 0, scale;
+
+    for (uint32_t i = 0; i < dimensions; i++) {
+        if (!isfinite(vector[i]))
+            return false;
+        sum += (double)vector[i] * vector[i];
+    }
+    if (metric != BP_COSINE) {
+        memcpy(into, vector, dimensions * sizeof(float));
+        return true;
+    }
+    if (sum <= 0)
+        return false;
+    scale = 1 / sqrt(sum);
+    for (uint32_t i = 0; i < dimensions; i++)
+        into[i] = (float)(vector[i] * scale);
+    return true;
 }

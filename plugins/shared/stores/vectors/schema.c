@@ -59,7 +59,7 @@ bp_status vectors_compare_schema(bp_call *call, bp_str name, const bp_vector_sch
     bp_str                   owner = bp_vector_owner(there), asking = bp_vector_owner(wanted);
 
     *is_unmarked = false;
-    // First: what is another's is not measured.
+    // First: a collection of another is not measured.
     if (owner.len && !bp_str_equal(owner, asking))
         return bp_fail(call, BP_CONFLICT,
                        "the collection \"" BP_FMT "\" belongs to the deployment " BP_FMT

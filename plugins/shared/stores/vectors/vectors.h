@@ -3,10 +3,11 @@
  * all of them take.
  *
  *      vectors_check_schema()    may a collection be made like this
- *      vectors_compare_schema()  is what is there what was wanted; whose is it
+ *      vectors_compare_schema()  is this the collection that was wanted; who owns it
  *      vectors_check_point()     may this point be kept
  *      vectors_check_metadata()  the part of it that comes from clients
  *      vectors_check_text()      UTF-8 without NUL, which PostgreSQL cannot keep
+ *      vectors_prepare()         the vector as the stores keep it
  */
 #ifndef SHARED_VECTORS_H
 #define SHARED_VECTORS_H
@@ -41,11 +42,11 @@ bp_status vectors_compare_schema(bp_call *call, bp_str name, const bp_vector_sch
                                  const bp_vector_schema *wanted, bool *is_unmarked);
 void      vectors_adopted(bp_call *call, bp_str name, bp_str owner);
 
-/* NULL when the text may be kept, else what is wrong with it: "is not UTF-8", "has a NUL at byte
+/* NULL when the text may be kept, else its fault: "is not UTF-8", "has a NUL at byte
  * 17". In the call's memory. */
 const char *vectors_check_text(bp_call *call, bp_str text);
 
-/* NULL when the metadata of a point may be kept, else what is wrong, with the key. The same for its
+/* NULL when the metadata of a point may be kept, else its fault, with the key. The same for its
  * JSON when that was read. */
 const char *vectors_check_metadata(bp_call *call, const bp_json *metadata);
 
@@ -53,5 +54,9 @@ const char *vectors_check_metadata(bp_call *call, const bp_json *metadata);
  * depends on the schema. *metadata, if not NULL, is the parsed metadata; NULL when there is none.
  */
 bp_status vectors_check_point(bp_call *call, const bp_point *point, const bp_json **metadata);
+
+/* The vector as the stores keep it, in `into`: of length 1 under BP_COSINE, unchanged otherwise.
+ * False when it cannot be kept: not finite, or zero under BP_COSINE. */
+bool vectors_prepare(const float *vector, uint32_t dimensions, uint32_t metric, float *into);
 
 #endif

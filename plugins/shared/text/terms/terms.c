@@ -44,7 +44,7 @@ bool terms_is_question_word(bp_str word)
 
 /* ---- characters ---- */
 
-/* The code point at `at` and its length; length 0 for what is not UTF-8. */
+/* The code point at `at` and its length; length 0 for bytes that are not UTF-8. */
 static uint32_t decode(bp_str text, size_t at, size_t *len)
 {
     const unsigned char *s = (const unsigned char *)text.data + at;
@@ -179,7 +179,7 @@ static void cut(struct term *term, size_t count)
     term->text[term->len] = '\0';
 }
 
-/* What is left begins with a letter and has a vowel before its last letter, as "runn" has and "str"
+/* The rest begins with a letter and has a vowel before its last letter, as "runn" has and "str"
  * has not. */
 static bool is_stem(const struct term *term, size_t cut_len)
 {

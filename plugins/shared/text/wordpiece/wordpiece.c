@@ -144,7 +144,7 @@ static void to_lower(struct encoding *e, uint32_t c)
 {
     if (e->pieces->rules.keeps_case) {
         to_words(e, c);
-    } else if (c == 0x130) { // the one letter whose lower case is two characters
+    } else if (c == 0x130) { // the one letter with a lower case of two characters
         to_words(e, 'i');
         to_words(e, 0x307);
     } else {

@@ -45,7 +45,8 @@ bool wordpiece_add_special(struct wordpiece *pieces, const char *text, size_t le
 /* The number of a piece; -1: not there. */
 int32_t wordpiece_number(const struct wordpiece *pieces, const char *text, size_t len);
 
-/* Finds [CLS], [SEP], [UNK] and [PAD] (or <s>, </s>, <unk>, <pad>). NULL, or what is missing. */
+/* Finds [CLS], [SEP], [UNK] and [PAD] (or <s>, </s>, <unk>, <pad>). NULL, or the part that is
+ * missing. */
 const char *wordpiece_finish(struct wordpiece *pieces);
 
 size_t  wordpiece_count(const struct wordpiece *pieces);

@@ -1,10 +1,10 @@
 /* tokens.h - the terms of passages and queries, and what they weigh, for vector stores that keep a
  * word index of their own.
  *
- * vector/local searches words by SQLite's FTS5. A store whose server has no BM25, or another one,
- * keeps postings (term, point, how often), lengths and counts, cut by the very tokenizers of FTS5
- * and weighed by its formula, so that the same query ranks the same passages alike whatever store a
- * deployment has:
+ * vector/local searches words by SQLite's FTS5. A store with a server that has no BM25, or another
+ * one, keeps postings (term, point, how often), lengths and counts, cut by the very tokenizers of
+ * FTS5 and weighed by its formula, so that the same query ranks the same passages alike whatever
+ * store a deployment has:
  *
  *      score(point) = sum over the query's terms of  times * idf * f * (k1 + 1) / (f + k1 * (1 - b + b * length / average))
  *      idf          = ln((points - with_term + 0.5) / (with_term + 0.5)), at least 1e-6;   k1 = 1.2, b = 0.75

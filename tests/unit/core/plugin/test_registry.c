@@ -461,6 +461,47 @@ static void the_pin_of_any_instance_counts(void **state)
     conf_free(conf);
 }
 
+/* In the order of a start: the reader of the conf tells the mistake, and the file is not loaded. */
+static void check_pin(const char *pin, const char *mistake)
+{
+    struct conf_plugins plugins;
+    struct conf        *conf;
+    struct bp_buf       out;
+    char                text[128], wanted[512];
+
+    copy_to("cache/memory.so");
+    assert_true(registry_scan(registry, folder, &problem));
+    plugins = registry_for_conf(registry);
+    snprintf(text, sizeof(text), "cache: { main: { use: memory, digest: %s } }\n", pin);
+    conf = conf_parse("t.yaml", bp_str_of(text), NULL);
+    registry_check_digests(registry, conf);
+    conf_resolve(conf, &plugins);
+    buf_init(&out, NULL, 1 << 16);
+    problems_print(&conf->problems, &out);
+    snprintf(wanted, sizeof(wanted),
+             "t.yaml:1:23: cache.main.use: the plugin cache/memory cannot be used: "
+             "%s/cache/memory.so: the conf pins it by a digest that is not a SHA-256\n"
+             "t.yaml:1:39: cache.main.digest: %s\n",
+             folder, mistake);
+    if (!bp_str_is(buf_str(&out), wanted))
+        fail_msg("\nnot    %s\nbut is " BP_FMT, wanted, BP_ARG(buf_str(&out)));
+    buf_free(&out);
+    conf_free(conf);
+}
+
+static void a_pin_without_a_value_is_told_once(void **state)
+{
+    (void)state;
+    check_pin("null", "has no value (give it one, or remove the line)");
+}
+
+static void a_pin_that_is_no_digest_is_told_once(void **state)
+{
+    (void)state;
+    check_pin("abc", "is not a SHA-256 in hexadecimal (64 digits; sha256sum prints it for the "
+                     "plugin's file)");
+}
+
 static void the_conf_sees_what_can_be_loaded(void **state)
 {
     struct conf_plugins plugins;
@@ -498,6 +539,8 @@ int main(void)
         LISTED(a_file_has_one_digest),
         LISTED(a_file_that_is_not_the_pinned_one_is_told),
         LISTED(the_pin_of_any_instance_counts),
+        LISTED(a_pin_without_a_value_is_told_once),
+        LISTED(a_pin_that_is_no_digest_is_told_once),
         LISTED(the_conf_sees_what_can_be_loaded),
     };
 

@@ -147,7 +147,7 @@ static void a_run_bears_with_a_store_that_is_away(void **state)
     assert_string_equal(run_of("build.1"),
                         "build 3 0/3 message \"upsert fails on purpose\" result  problem \"no "
                         "document was done for 10 minutes: the server's log and /health say why; "
-                        "what is left is taken up when that has passed\"");
+                        "the rest is taken up when that has passed\"");
     assert_string_equal(collections(), "docs|m1|2|2|it was asked for\n");
 }
 

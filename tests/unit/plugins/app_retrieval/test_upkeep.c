@@ -321,7 +321,7 @@ static void a_store_that_lets_nobody_drop_delays_nothing(void **state)
     begin();
     fail_with(DROP, BP_UNAVAILABLE);
     assert_told(request("DELETE", "/api/v1/collections/docs", ""), "204 ");
-    assert_true(testhost_log_has(host, "what is left of the deleted collection \"docs\" is swept "
+    assert_true(testhost_log_has(host, "the rest of the deleted collection \"docs\" is swept "
                                        "later: drop fails on purpose"));
     assert_rows("SELECT COUNT(*) FROM retrieval_drops", "1\n");
     make_collection("more");

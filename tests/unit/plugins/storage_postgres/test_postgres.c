@@ -827,6 +827,7 @@ int main(void)
         TEST(migrations_run_once_and_a_changed_or_newer_one_is_refused),
         TEST(books_from_before_works_from_are_read),
         TEST(books_with_a_hole_are_refused),
+        TEST(a_table_of_the_same_name_is_told_from_the_books),
         TEST(workers_that_migrate_at_once_take_turns),
         TEST(hypertables_are_ordinary_tables_where_timescale_is_not),
         TEST(what_is_notified_is_heard),

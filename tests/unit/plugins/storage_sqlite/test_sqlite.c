@@ -574,6 +574,7 @@ int main(void)
         TEST(migrations_run_once_and_a_changed_or_newer_one_is_refused),
         TEST(books_from_before_works_from_are_read),
         TEST(books_with_a_hole_are_refused),
+        TEST(a_table_of_the_same_name_is_told_from_the_books),
         TEST(a_backup_is_whole_while_others_write),
         TEST(stats_name_the_engine_and_the_file_is_its_owners_alone),
         TEST(a_file_that_is_no_database_is_named),

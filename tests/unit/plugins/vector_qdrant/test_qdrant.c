@@ -111,7 +111,7 @@ static void a_point_that_is_wrong_is_refused_before_anything_is_sent(void **stat
         { { .id = 0, .vector = good }, "1 to 2^63 - 1" },
         { { .id = UINT64_MAX, .vector = good }, "1 to 2^63 - 1" },
         { { .id = 2, .vector = zero }, "no direction" },
-        { { .id = 2, .vector = nan_ }, "no finite number" },
+        { { .id = 2, .vector = nan_ }, "a number that is not finite" },
         { { .id = 2, .metadata = BP_STR("[]") }, "no JSON object" },
         { { .id = 2, .metadata = BP_STR("{\"a\":null}") }, "more than strings" },
         { { .id = 2, .metadata = BP_STR("{\"a\":[[1]]}") }, "more than strings" },
