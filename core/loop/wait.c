@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "loop/fiber.h"
 
-enum { BP_FD_READ_OR_WRITE = 3 }; // as loop.h of the SDK numbers them
+enum { FD_READ = 1, FD_WRITE = 2 }; // as loop.h of the SDK numbers them
 
 bp_status call_yield_if_due(bp_call *call)
 {
@@ -25,11 +25,8 @@ bp_status call_sleep(bp_call *call, int64_t duration_ns)
         over = call_over(call);
     }
     while (over == BP_OK && clock_now_ns() < until_ns) {
-        bp_status status = call_wait(call, until_ns, "sleep");
-
+        call_wait(call, until_ns, "sleep");
         over = call_over(call);
-        if (status == BP_DEADLINE && over == BP_OK && clock_now_ns() >= until_ns)
-            break;
     }
     return over == BP_OK ? BP_OK : call_fail_over(call, over, "sleeping");
 }
@@ -54,11 +51,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     if (!wait->call)
         return;
     if (status < 0)
-        wait->ready = BP_FD_READ_OR_WRITE;
+        wait->ready = FD_READ | FD_WRITE;
     if (events & (UV_READABLE | UV_DISCONNECT))
-        wait->ready |= 1;
+        wait->ready |= FD_READ;
     if (events & UV_WRITABLE)
-        wait->ready |= 2;
+        wait->ready |= FD_WRITE;
     wait->is_done = true;
     uv_poll_stop(poll);
     call_wake(wait->call);
@@ -84,8 +81,8 @@ bp_status call_wait_fd(bp_call *call, int fd, uint32_t events, int64_t deadline_
     wait->poll.data = wait;
     wait->call = call;
     uv_poll_start(&wait->poll,
-                  ((events & 1) ? UV_READABLE | UV_DISCONNECT : 0) |
-                      ((events & 2) ? UV_WRITABLE : 0),
+                  ((events & FD_READ) ? UV_READABLE | UV_DISCONNECT : 0) |
+                      ((events & FD_WRITE) ? UV_WRITABLE : 0),
                   on_ready);
     while (status == BP_OK && !wait->is_done)
         status = call_wait(call, deadline_ns, "a file descriptor");

@@ -14,6 +14,8 @@
 
 #include "base/crypto.h"
 
+enum { NAMES_MAX = 64 }; // of exports and of libraries
+
 #if defined(__x86_64__)
 #define HOST_MACHINE EM_X86_64
 #elif defined(__aarch64__)
@@ -198,11 +200,7 @@ static void read_notes(const struct image *image, struct plugin_file *file)
 
 static bool is_name(const char *text)
 {
-    size_t len = strlen(text);
-
-    if (len == 0 || len > 31)
-        return false;
-    return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+    return text[0] && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-")] == '\0';
 }
 
 static bool does_note_fit(struct plugin_file *file)
@@ -250,7 +248,7 @@ struct dynamic {
     const char      *strings;
     uint64_t         string_size;
     bool             is_bound_now;
-    uint64_t         needed[64];
+    uint64_t         needed[NAMES_MAX];
     unsigned         needed_count;
 };
 
@@ -349,7 +347,7 @@ static bool read_dynamic(const struct image *image, struct plugin_file *file,
             dynamic->is_bound_now |= (entry->d_un.d_val & DF_1_NOW) != 0;
             break;
         case DT_NEEDED:
-            if (dynamic->needed_count < 64)
+            if (dynamic->needed_count < NAMES_MAX)
                 dynamic->needed[dynamic->needed_count++] = entry->d_un.d_val;
             break;
         default:
@@ -372,8 +370,8 @@ static bool read_dynamic(const struct image *image, struct plugin_file *file,
 static void collect_names(struct arena *arena, const struct dynamic *dynamic,
                           struct plugin_file *file, bool *has_entry)
 {
-    bp_str *extra = arena_alloc(arena, 64 * sizeof(bp_str));
-    bp_str *needed = arena_alloc(arena, 64 * sizeof(bp_str));
+    bp_str *extra = arena_alloc(arena, NAMES_MAX * sizeof(bp_str));
+    bp_str *needed = arena_alloc(arena, NAMES_MAX * sizeof(bp_str));
     size_t  extra_count = 0, needed_count = 0;
 
     for (uint64_t i = 1; i < dynamic->symbol_count; i++) {
@@ -387,7 +385,7 @@ static void collect_names(struct arena *arena, const struct dynamic *dynamic,
         name = dynamic->strings + symbol->st_name;
         if (strcmp(name, "bp_plugin_entry") == 0 && ELF64_ST_TYPE(symbol->st_info) == STT_FUNC)
             *has_entry = true;
-        else if (extra && extra_count < 64)
+        else if (extra && extra_count < NAMES_MAX)
             extra[extra_count++] = arena_dup(arena, bp_str_of(name));
     }
     for (unsigned i = 0; needed && i < dynamic->needed_count; i++)
@@ -432,10 +430,28 @@ void plugin_inspect_bytes(struct arena *arena, const void *bytes, size_t size,
     file->is_accepted = judge(arena, &image, file);
 }
 
+/* An empty file has no image. */
+static bool map(int fd, struct plugin_file *file, struct image *image)
+{
+    void *bytes;
+
+    if (file->size_bytes >= INSPECT_FILE_MAX_BYTES)
+        return refuse(file, "it has %lld bytes, and a plugin has less than %d: link it smaller",
+                      (long long)file->size_bytes, INSPECT_FILE_MAX_BYTES);
+    if (file->size_bytes == 0)
+        return true;
+    bytes = mmap(NULL, (size_t)file->size_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return refuse(file, "it cannot be read: %s", strerror(errno));
+    *image = (struct image){ bytes, (size_t)file->size_bytes };
+    return true;
+}
+
 void plugin_inspect(struct arena *arena, const char *path, struct plugin_file *file)
 {
     struct stat  info;
     struct image image = { 0 };
+    bool         is_mapped;
     int          fd;
 
     memset(file, 0, sizeof(*file));
@@ -448,18 +464,11 @@ void plugin_inspect(struct arena *arena, const char *path, struct plugin_file *f
         return;
     }
     file->size_bytes = info.st_size;
-    if (!has_safe_place(file, &info) || !is_not_a_link_elsewhere(file)) {
-        close(fd);
-        return;
-    }
-    if (info.st_size > 0 && info.st_size < INSPECT_FILE_MAX_BYTES) {
-        void *bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-
-        if (bytes != MAP_FAILED)
-            image = (struct image){ bytes, (size_t)info.st_size };
-    }
+    is_mapped = has_safe_place(file, &info) && is_not_a_link_elsewhere(file) &&
+                map(fd, file, &image);
     close(fd);
-    plugin_inspect_bytes(arena, image.bytes, image.size, file);
+    if (is_mapped)
+        plugin_inspect_bytes(arena, image.bytes, image.size, file);
     if (image.bytes)
         munmap((void *)(uintptr_t)image.bytes, image.size);
 }

@@ -175,7 +175,7 @@ static bool fill_services(const struct plugin_registry *registry, const bp_plugi
     const char *at = (const char *)descriptor->requires_begin,
                *end = (const char *)descriptor->requires_end;
 
-    if (!at || !end || end < at || descriptor->require_size < sizeof(bp_require) ||
+    if (!at || end < at || descriptor->require_size < sizeof(bp_require) ||
         (size_t)(end - at) % descriptor->require_size != 0) {
         reason_set(why, "its list of required services is malformed");
         return false;
@@ -234,9 +234,7 @@ static bool check_descriptor(struct plugin_registry *registry, const struct plug
                    theirs->struct_size, sizeof(bp_plugin));
         return false;
     }
-    size = theirs->struct_size < sizeof(bp_plugin) ? theirs->struct_size
-                                                   : (uint32_t)sizeof(bp_plugin);
-    memcpy(&plugin->descriptor, theirs, size);
+    memcpy(&plugin->descriptor, theirs, sizeof(bp_plugin));
     if (ours->abi_major != BP_ABI_MAJOR || ours->min_host_minor > BP_ABI_MINOR) {
         reason_set(why, "its descriptor says ABI %u.%u (host at least %u.%u), this host has %u.%u",
                    ours->abi_major, ours->abi_minor, ours->abi_major, ours->min_host_minor,
@@ -302,22 +300,12 @@ static lt_dlhandle open_module(const char *path)
     return handle;
 }
 
-static bool load(struct plugin_registry *registry, struct entry *entry)
+static bool open_and_check(struct plugin_registry *registry, struct entry *entry)
 {
-    struct plugin     *plugin = &entry->plugin;
-    struct guard_state before;
+    struct plugin *plugin = &entry->plugin;
     const bp_plugin *(*get)(uint32_t host_abi);
-    lt_dlhandle handle;
+    lt_dlhandle handle = open_module(entry->file.path);
 
-    if (!entry->file.is_accepted) {
-        reason_set(&entry->problem, "%s", entry->file.problem.text);
-        return false;
-    }
-    snprintf(plugin->label, sizeof(plugin->label), "%s/%s", entry->file.note.kind,
-             entry->file.note.name);
-    plugin->file = &entry->file;
-    guard_take(&before);
-    handle = open_module(entry->file.path);
     if (!handle) {
         const char *reason;
 
@@ -326,19 +314,31 @@ static bool load(struct plugin_registry *registry, struct entry *entry)
         dlerror();
         dlopen(entry->file.path, RTLD_NOW | RTLD_LOCAL);
         reason = dlerror();
-        reason_set(&entry->problem, "it cannot be loaded: %.400s", reason ? reason : "unknown");
-        return false;
+        return reason_set(&entry->problem, "it cannot be loaded: %.400s",
+                          reason ? reason : "unknown");
     }
     *(void **)&get = lt_dlsym(handle, "bp_plugin_entry");
-    if (!get) {
-        reason_set(&entry->problem, "it does not export bp_plugin_entry()");
-        return false;
+    if (!get)
+        return reason_set(&entry->problem, "it does not export bp_plugin_entry()");
+    return check_descriptor(registry, &entry->file, get(BP_ABI), plugin, &entry->problem) &&
+           fill_services(registry, &plugin->descriptor, &entry->problem);
+}
+
+static void load(struct plugin_registry *registry, struct entry *entry)
+{
+    struct plugin     *plugin = &entry->plugin;
+    struct guard_state before;
+
+    if (!entry->file.is_accepted) {
+        reason_set(&entry->problem, "%s", entry->file.problem.text);
+        return;
     }
-    entry->is_loaded = check_descriptor(registry, &entry->file, get(BP_ABI), plugin,
-                                        &entry->problem) &&
-                       fill_services(registry, &plugin->descriptor, &entry->problem);
+    snprintf(plugin->label, sizeof(plugin->label), "%s/%s", entry->file.note.kind,
+             entry->file.note.name);
+    plugin->file = &entry->file;
+    guard_take(&before);
+    entry->is_loaded = open_and_check(registry, entry);
     guard_restore(&before, registry->log, plugin->label, "being loaded");
-    return entry->is_loaded;
 }
 
 static const struct plugin *load_once(struct plugin_registry *registry, struct entry *entry,

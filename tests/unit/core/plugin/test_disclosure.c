@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <backplane/vector.h>
 
@@ -83,6 +85,154 @@ static void no_sentence_that_names_a_place_is_told(void **state)
     on_call(tell_no_places);
 }
 
+/* A sentence may be a part of a longer text: what stands around it is not looked at. */
+static void tell_parts(bp_call *call)
+{
+    static const struct {
+        const char *text;
+        size_t      from, len;
+        bool        is_place;
+    } parts[] = {
+        { "ab://x", 0, 3, false },   { "ab://x", 0, 4, false },    { "ab://x", 0, 5, true },
+        { "ab:/-x", 0, 6, false },   { "ab/:/x", 0, 6, false },    { "db:5432", 0, 4, false },
+        { "db:5432", 0, 5, true },   { "db:5432", 2, 5, false },   { "db:5432", 1, 6, true },
+        { "db:5x32", 0, 7, false },  { "d-:5432", 0, 7, false },   { "d]:5432", 0, 7, true },
+        { "d:e:5432", 0, 8, true },  { "/var", 0, 1, false },      { "/var", 0, 2, true },
+        { "//ar", 0, 4, false },     { "x/var", 0, 5, false },     { "x/var", 1, 4, true },
+        { "in '/var'", 0, 9, true }, { "in [/var]", 0, 9, false }, { "in /var", 0, 3, false },
+        { "5 /6 or 7", 0, 9, true }, { "a:b:c", 0, 5, false },
+    };
+
+    conf.kind = "vector";
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        bp_str part = { parts[i].text + parts[i].from, parts[i].len };
+        bp_str wanted = parts[i].is_place ? BP_STR("the vector store does not take this input")
+                                          : part;
+
+        call_fail(call, BP_INVALID, "x");
+        call->error.message = part;
+        disclosure_decide(call, &instance, &app, BP_INVALID);
+        if (!bp_str_equal(call->error.message, wanted))
+            fail_msg("of \"" BP_FMT "\" is told \"" BP_FMT "\"", BP_ARG(part),
+                     BP_ARG(call->error.message));
+    }
+}
+
+static void only_the_sentence_itself_is_looked_at(void **state)
+{
+    (void)state;
+    on_call(tell_parts);
+}
+
+/* ---- the log ---- */
+
+static char logged[4096];
+
+static void log_of(void (*run)(bp_call *call))
+{
+    char        path[] = "/tmp/backplane-test-XXXXXX";
+    int         fd = mkstemp(path);
+    struct log *log = log_open(
+        &(struct log_options){ .level = BP_LOG_INFO, .path = path, .queue_lines = 64 });
+
+    assert_non_null(log);
+    worker.log = log;
+    on_call(run);
+    worker.log = NULL;
+    log_close(log);
+    logged[read(fd, logged, sizeof(logged) - 1)] = '\0';
+    close(fd);
+    unlink(path);
+}
+
+/* What follows the time, of a log of one line. */
+static void assert_logged(const char *level, const char *rest)
+{
+    char *at = strstr(logged, "\"level\":\""), wanted[512];
+
+    if (!at)
+        fail_msg("nothing of it in \"%s\"", logged);
+    snprintf(wanted, sizeof(wanted), "\"level\":\"%s\"", level);
+    assert_memory_equal(at, wanted, strlen(wanted));
+    if (!strstr(at, rest))
+        fail_msg("\"%s\" does not say %s", logged, rest);
+    assert_ptr_equal(strchr(logged, '\n'), logged + strlen(logged) - 1);
+}
+
+static void fail_once(bp_call *call)
+{
+    told(call, "storage", BP_UPSTREAM, "user joe at db1:5432");
+}
+
+static void find_nothing(bp_call *call)
+{
+    told(call, "storage", BP_NOT_FOUND, "no row 7 at db1:5432");
+}
+
+static void cancel_one(bp_call *call)
+{
+    told(call, "storage", BP_CANCELLED, "user joe at db1:5432");
+}
+
+static void fail_for_a_back_end(bp_call *call)
+{
+    conf.kind = "storage";
+    call_fail(call, BP_UPSTREAM, "user joe at db1:5432");
+    disclosure_decide(call, &instance, &instance, BP_UPSTREAM);
+    disclosure_decide(call, &instance, NULL, BP_UPSTREAM);
+}
+
+static void say_the_same_to_both(bp_call *call)
+{
+    told(call, "vector", BP_INVALID, "3 of them, not 4");
+}
+
+static void an_operator_reads_the_whole_sentence_once(void **state)
+{
+    (void)state;
+    log_of(fail_once);
+    assert_logged("WARN", "\"event\":\"back_end_failed\",\"message\":\"user joe at db1:5432\"");
+    assert_logged("WARN", "\"error_type\":\"upstream\",\"for_instance\":\"notes\"}\n");
+    log_of(find_nothing);
+    assert_logged("INFO", "\"event\":\"back_end_failed\",\"message\":\"no row 7 at db1:5432\"");
+    assert_logged("INFO", "\"error_type\":\"not_found\",\"for_instance\":\"notes\"}\n");
+    log_of(cancel_one);
+    assert_string_equal(logged, "");
+    log_of(fail_for_a_back_end);
+    assert_string_equal(logged, "");
+    log_of(say_the_same_to_both);
+    assert_string_equal(logged, "");
+}
+
+/* ---- the network ---- */
+
+static void tell_of_the_network(bp_call *call)
+{
+    call->instance_of = &app;
+    call_fail(call, BP_UNAVAILABLE, "cannot reach db1:5432");
+    disclosure_of_network(call, BP_UNAVAILABLE);
+    assert_string_equal(call->error.message.data,
+                        "another server cannot be reached now: try again later");
+    call->instance_of = &instance; // a back end: its gate decides
+    conf.kind = "llm";
+    call_fail(call, BP_UNAVAILABLE, "cannot reach db1:5432");
+    disclosure_of_network(call, BP_UNAVAILABLE);
+    assert_string_equal(call->error.message.data, "cannot reach db1:5432");
+    assert_int_equal(call->error.client_message.len, 0);
+    call->instance_of = NULL; // the host itself
+    disclosure_of_network(call, BP_UNAVAILABLE);
+    assert_string_equal(call->error.message.data, "cannot reach db1:5432");
+    assert_int_equal(call->error.client_message.len, 0);
+}
+
+static void what_the_network_says_is_no_place_either(void **state)
+{
+    (void)state;
+    on_call(tell_of_the_network);
+}
+
+/* ---- each status ---- */
+
 static void tell_each(bp_call *call)
 {
     static const struct {
@@ -156,6 +306,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GATED(what_a_judge_says_of_an_input_is_told),
         GATED(no_sentence_that_names_a_place_is_told),
+        GATED(only_the_sentence_itself_is_looked_at),
+        GATED(an_operator_reads_the_whole_sentence_once),
+        GATED(what_the_network_says_is_no_place_either),
         GATED(each_status_has_a_sentence_for_clients),
         GATED(operators_keep_the_whole_sentence_and_a_back_end_may_have_one_for_clients),
     };

@@ -432,6 +432,150 @@ static void what_a_cache_does_not_have_is_unsupported(void **state)
     on_call(lack_operations);
 }
 
+static void render(struct bp_buf *text)
+{
+    buf_init(text, NULL, 1 << 20);
+    metrics_render(text);
+}
+
+/* An app has many operations, and nothing of it is tried again. */
+static void an_operation_of_an_app_has_fewer_counters(void **state)
+{
+    static const struct {
+        const char *kind, *outcome;
+        bool        is_there;
+    } cases[] = {
+        { "app", "ok", true },        { "app", "unavailable", true },  { "app", "internal", true },
+        { "app", "limit", false },    { "app", "upstream", false },    { "storage", "ok", true },
+        { "storage", "limit", true }, { "storage", "upstream", true },
+    };
+    static const char *const ops[] = { "of_app", "of_storage" };
+    struct bp_buf            text;
+    char                     line[256];
+
+    (void)state;
+    conf.kind = "app";
+    gate_define_op(&unit, ops[0]);
+    conf.kind = "storage";
+    gate_define_op(&unit, ops[1]);
+    render(&text);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(line, sizeof(line),
+                 "backplane_plugin_calls_total{instance=\"main\",plugin=\"storage/"
+                 "fake\",op=\"of_%s\","
+                 "outcome=\"%s\"} 0\n",
+                 cases[i].kind, cases[i].outcome);
+        if ((strstr(buf_str(&text).data, line) != NULL) != cases[i].is_there)
+            fail_msg("%s", line);
+    }
+    for (int i = 0; i < 2; i++) {
+        snprintf(line, sizeof(line),
+                 "backplane_plugin_retries_total{instance=\"main\",plugin=\"storage/"
+                 "fake\",op=\"%s\"} "
+                 "0\n",
+                 ops[i]);
+        assert_int_equal(strstr(buf_str(&text).data, line) != NULL, i);
+    }
+    buf_free(&text);
+}
+
+static void a_provider_has_a_counter_for_each_reason(void **state)
+{
+    static const char *const reasons[] = { "invalid",  "denied",      "too_large", "limit",
+                                           "upstream", "unavailable", "deadline" };
+    static const char *const kinds[] = { "storage", "llm", "embed" };
+
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct bp_buf text;
+        char          line[128];
+
+        metrics_clear();
+        conf.kind = kinds[k];
+        define_kind(&unit);
+        render(&text);
+        for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+            snprintf(line, sizeof(line),
+                     "provider_api_errors_total{provider=\"main\",reason=\"%s\"} 0\n", reasons[i]);
+            assert_int_equal(strstr(buf_str(&text).data, line) != NULL, k > 0);
+        }
+        buf_free(&text);
+    }
+}
+
+/* ---- waits for the client ---- */
+
+static void wait_for_the_client(bp_call *call)
+{
+    struct instance  back_end = { 0 };
+    struct gate_turn of_app = turn_of(), inner = turn_of();
+
+    assert_true(instance_make(&unit, &worker, &back_end));
+    gate->is_remote = false; // as that of an app
+    inner.gate = back_end.gate;
+    inner.outer = &of_app;
+    take_place(gate, call);
+    take_place(back_end.gate, call);
+    gate_client_wait(call, true); // no gate at all
+    call->turn = &inner;
+    gate_client_wait(call, true);
+    assert_int_equal(gate_running(gate), 0);
+    assert_int_equal(gate_running(back_end.gate), 1);
+    gate_client_wait(call, false);
+    assert_int_equal(gate_running(gate), 1);
+    assert_int_equal(gate_running(back_end.gate), 1);
+    inner.outer = NULL; // a call of the host's to a back end
+    gate_client_wait(call, true);
+    assert_int_equal(gate_running(gate), 1);
+    assert_int_equal(gate_running(back_end.gate), 1);
+    call->turn = NULL;
+    leave(call, gate);
+    leave(call, back_end.gate);
+    instance_free(&back_end);
+}
+
+static void only_an_app_gives_up_its_place_while_the_client_is_waited_for(void **state)
+{
+    (void)state;
+    on_call(wait_for_the_client);
+}
+
+/* ---- a sink of the caller's ---- */
+
+static bool is_of_sink;
+
+static bp_status fail_in_sink(bp_call *call, void *object, void *arg)
+{
+    struct arena *of_plugin = gate_sink_begin(call);
+    bp_status     status = call_fail(call, BP_CONFLICT, "twice in db1:5432");
+
+    (void)object, (void)arg;
+    gate_sink_end(call, of_plugin, is_of_sink ? status : BP_OK);
+    return status;
+}
+
+static void fail_in_either(bp_call *call)
+{
+    static struct conf_instance of_app = { .kind = "app", .name = BP_STR("notes") };
+    static struct unit          app_unit = { .conf = &of_app, .is_up = true };
+    static struct instance      app = { .unit = &app_unit };
+
+    call->instance_of = &app;
+    is_of_sink = true; // the app knows what its own sink said
+    assert_int_equal(gate_run(call, &instance, &op, fail_in_sink, NULL), BP_CONFLICT);
+    assert_string_equal(call->error.message.data, "twice in db1:5432");
+    is_of_sink = false;
+    assert_int_equal(gate_run(call, &instance, &op, fail_in_sink, NULL), BP_CONFLICT);
+    assert_string_equal(call->error.message.data,
+                        "the storage has something that is in the way of this");
+}
+
+static void what_a_sink_says_is_told_as_it_is(void **state)
+{
+    (void)state;
+    on_call(fail_in_either);
+}
+
 #define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, rig_stop)
 
 int main(void)
@@ -450,6 +594,10 @@ int main(void)
         GATED(a_pause_is_as_long_as_was_asked_and_fits_into_the_deadline),
         GATED(counters_are_there_with_a_zero),
         GATED(what_a_cache_does_not_have_is_unsupported),
+        GATED(an_operation_of_an_app_has_fewer_counters),
+        GATED(a_provider_has_a_counter_for_each_reason),
+        GATED(only_an_app_gives_up_its_place_while_the_client_is_waited_for),
+        GATED(what_a_sink_says_is_told_as_it_is),
         GATED(an_operation_has_a_span_and_a_deadline_of_its_own),
     };
 

@@ -12,17 +12,22 @@
 
 #include <backplane/cache.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "gate_rig.h"
 #include "plugin/gate.h"
 
 #include "../../../lib/gives_back.h"
 
 static bp_status says;
+static bool      is_held; /* the instance does not answer */
 
 static bp_status fake_get(bp_call *call, void *self, bp_str key, bp_str *value)
 {
     (void)self, (void)key;
     *value = BP_STR("");
+    while (is_held)
+        assert_int_equal(call_sleep(call, BP_MILLISECONDS(1)), BP_OK);
     return says == BP_OK ? BP_OK : bp_fail(call, says, "as the test says");
 }
 
@@ -74,6 +79,39 @@ static void each_call_is_noted_and_which_of_them_failed(void **state)
         if (cases[i].is_failure)
             assert_int_equal(record.last_status, says);
     }
+}
+
+static double counted(const char *name, const char *labels)
+{
+    struct bp_buf text;
+    char          line[256];
+    const char   *at;
+    double        value = -1;
+
+    buf_init(&text, NULL, 1 << 20);
+    metrics_render(&text);
+    snprintf(line, sizeof(line), "%s{instance=\"main\",plugin=\"cache/fake\",op=\"get\"%s} ", name,
+             labels);
+    at = strstr(buf_str(&text).data, line);
+    if (at)
+        value = strtod(at + strlen(line), NULL);
+    buf_free(&text);
+    return value;
+}
+
+static void each_call_is_counted_with_the_time_that_it_took(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        says = i == 1 ? BP_CONFLICT : BP_OK;
+        on_call(get);
+        assert_true(counted("backplane_plugin_call_duration_seconds_count", "") == i + 1);
+        assert_true(counted("backplane_plugin_calls_total", ",outcome=\"ok\"") == (i + 2) / 2);
+    }
+    assert_true(counted("backplane_plugin_calls_total", ",outcome=\"conflict\"") == 1);
+    assert_true(counted("backplane_plugin_retries_total", "") == 0);
+    assert_true(counted("backplane_plugin_call_duration_seconds_sum", "") > 0);
+    assert_true(counted("backplane_plugin_call_duration_seconds_sum", "") < 600);
 }
 
 /* ---- the span ---- */
@@ -134,6 +172,53 @@ static void a_call_is_a_span_in_a_log_of_everything(void **state)
     assert_null(strstr(logged, "span"));
 }
 
+/* ---- a place that does not become free ---- */
+
+static int answered, refused;
+
+static void get_in_time(bp_call *call, void *arg)
+{
+    (void)arg;
+    get(call);
+    answered++;
+}
+
+static void get_too_late(bp_call *call, void *arg)
+{
+    bp_str value;
+
+    (void)arg;
+    assert_int_equal(bp_cache_get(call, &instance.peer, BP_STR("key"), &value), BP_LIMIT);
+    assert_int_equal(call->error.status, BP_LIMIT);
+    assert_string_equal(call->error.message.data,
+                        "cache/fake \"main\" had no free place within the time allowed");
+    refused++;
+    is_held = false;
+}
+
+static bool are_over(void *arg)
+{
+    (void)arg;
+    return answered == 2 && refused == 1;
+}
+
+static void who_waits_in_vain_is_refused_and_the_instance_is_not_to_blame(void **state)
+{
+    struct call_options options = { .deadline_ns = BP_FOREVER };
+    struct call_record  record;
+
+    (void)state;
+    is_held = true;
+    for (int i = 0; i < 2; i++)
+        assert_true(call_start(&worker, &options, get_in_time, NULL));
+    options.deadline_ns = clock_now_ns() + BP_MILLISECONDS(5);
+    assert_true(call_start(&worker, &options, get_too_late, NULL));
+    worker_run_until(&worker, are_over, NULL);
+    record = call_record_of(&unit);
+    assert_int_equal(record.calls, 3);
+    assert_int_equal(record.failed, 0);
+}
+
 /* ---- memory ---- */
 
 static void make_and_free(void)
@@ -156,7 +241,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         GATED(each_call_is_noted_and_which_of_them_failed),
+        GATED(each_call_is_counted_with_the_time_that_it_took),
         GATED(a_call_is_a_span_in_a_log_of_everything),
+        GATED(who_waits_in_vain_is_refused_and_the_instance_is_not_to_blame),
         cmocka_unit_test(a_gate_gives_back_what_it_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

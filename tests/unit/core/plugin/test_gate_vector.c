@@ -387,6 +387,60 @@ static void what_a_store_lacks_is_a_sentence_and_a_mark_is_nobodys(void **state)
     on_call(lack_it);
 }
 
+/* ---- what is done with a whole collection ---- */
+
+static bp_byte_sink given; /* to the store: the caller's own */
+
+static bp_status fake_snapshot(bp_call *call, void *object, bp_str collection,
+                               const bp_byte_sink *sink)
+{
+    (void)object;
+    assert_ptr_equal(sink, &given);
+    assert_true(bp_str_is(collection, "docs"));
+    return answer(call);
+}
+
+static bp_status fake_maintain(bp_call *call, void *object, bp_str what)
+{
+    (void)object;
+    assert_true(bp_str_is(what, "vacuum"));
+    return answer(call);
+}
+
+static bp_status fake_drop(bp_call *call, void *object, bp_str collection)
+{
+    (void)object;
+    assert_true(bp_str_is(collection, "docs"));
+    return answer(call);
+}
+
+static void keep_it(bp_call *call)
+{
+    const bp_vector_ops *ops = bp_vector_of(&instance.peer);
+    bp_vector_ops        more = whole;
+    void                *store = instance.peer.instance;
+
+    more.snapshot = fake_snapshot;
+    more.maintain = fake_maintain;
+    more.drop = fake_drop;
+    plugin.descriptor.ops = &more;
+    for (int fails = 0; fails < 2; fails++) {
+        bp_status wanted = fails ? BP_UNAVAILABLE : BP_OK;
+
+        fake.fails_left = 9 * fails;
+        assert_int_equal(ops->snapshot(call, store, BP_STR("docs"), &given), wanted);
+        assert_int_equal(ops->maintain(call, store, BP_STR("vacuum")), wanted);
+        assert_int_equal(ops->drop(call, store, BP_STR("docs")), wanted);
+    }
+    plugin.descriptor.ops = &whole;
+}
+
+static void a_store_keeps_and_drops_a_whole_collection(void **state)
+{
+    (void)state;
+    on_call(keep_it);
+}
+
 #define GATED(test) cmocka_unit_test_setup_teardown(test, set_up, rig_stop)
 
 int main(void)
@@ -398,6 +452,7 @@ int main(void)
         GATED(the_depth_and_size_of_a_filter_are_bounded),
         GATED(amounts_have_bounds_and_nothing_is_not_everything),
         GATED(a_scroll_is_not_tried_again_once_a_point_was_given_out),
+        GATED(a_store_keeps_and_drops_a_whole_collection),
         GATED(what_a_store_lacks_is_a_sentence_and_a_mark_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,8 @@
 #include "plugin/generation.h"
 #include "plugin/services.h"
 
+#include "../../../lib/gives_back.h"
+
 enum { WORKERS = 2 };
 
 static struct log             *log_of_test;
@@ -259,6 +261,49 @@ static void whoever_uses_it_is_waited_for(void **state)
     conf_free(conf);
 }
 
+/* ---- memory ---- */
+
+static struct conf *conf_of_rounds;
+
+static void make_and_free(void)
+{
+    struct generation *first = generation_of(conf_of_rounds, NULL);
+    struct generation *second = generation_of(conf_of_rounds, first);
+
+    assert_ptr_equal(unit_of(first, "cache", "main"), unit_of(second, "cache", "main"));
+    generation_free(first);
+    generation_free(second);
+    generation_free(NULL);
+}
+
+static void a_generation_gives_back_what_it_took(void **state)
+{
+    (void)state;
+    conf_of_rounds = conf_of(first_conf);
+    assert_gives_back(make_and_free, "generations");
+    conf_free(conf_of_rounds);
+}
+
+static void without_a_pool_there_is_no_generation(void **state)
+{
+    struct conf *conf = conf_of(first_conf);
+
+    (void)state;
+    assert_null(generation_new(conf, registry, workers, WORKERS, NULL, NULL));
+    conf_free(conf);
+}
+
+static void a_plugin_that_is_gone_makes_no_generation(void **state)
+{
+    struct plugin_registry *none = registry_new(log_of_test, plugin_services, plugin_service_count);
+    struct conf            *conf = conf_of(first_conf);
+
+    (void)state;
+    assert_null(generation_new(conf, none, workers, WORKERS, pool, NULL));
+    registry_free(none);
+    conf_free(conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +311,9 @@ int main(void)
         cmocka_unit_test(a_successor_that_fails_takes_nothing_down),
         cmocka_unit_test(one_is_started_with_what_it_needs_alone),
         cmocka_unit_test(whoever_uses_it_is_waited_for),
+        cmocka_unit_test(a_generation_gives_back_what_it_took),
+        cmocka_unit_test(a_plugin_that_is_gone_makes_no_generation),
+        cmocka_unit_test(without_a_pool_there_is_no_generation),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -148,6 +148,82 @@ static void a_descriptor_keeps_to_the_bounds(void **state)
     assert_ptr_not_equal(plugin.descriptor.ops, theirs.ops); // a copy, as long as the longest
 }
 
+static void a_table_has_200_options_at_most(void **state)
+{
+    static bp_option options[201];
+    static char      names[201][8];
+
+    (void)state;
+    renew();
+    for (uint32_t i = 0; i < 201; i++) {
+        snprintf(names[i], sizeof(names[i]), "o%u", i);
+        options[i] = (bp_option){
+            .name = names[i], .help = "an option", .type = BP_OPTION_TYPE_BOOL, .offset = i
+        };
+    }
+    theirs.options = options;
+    theirs.option_size = sizeof(options[0]);
+    theirs.instance_size = 201;
+    theirs.option_count = 200;
+    assert_true(is_good());
+    theirs.option_count = 201;
+    assert_refused("its option table is malformed: 201 options");
+    theirs.options = options;
+    theirs.instance_size = 8;
+    theirs.option_count = 1;
+    theirs.option_size = 87;
+    assert_refused("its option table is malformed: 1 options of 87 bytes");
+    options[1].name = "o0";
+    theirs.options = options;
+    theirs.option_size = sizeof(options[0]);
+    theirs.instance_size = 8;
+    theirs.option_count = 2;
+    assert_refused("its option table is wrong: ");
+}
+
+static void an_older_descriptor_has_fewer_operations_and_hooks(void **state)
+{
+    static const struct {
+        uint32_t struct_size;
+        uint32_t a, b, c;
+    } longer = { 12, 1, 2, 3 };
+    bp_life       life = { .struct_size = offsetof(bp_life, drain) };
+    struct plugin plugin = { 0 };
+    uint32_t      copied[4];
+
+    (void)state;
+    renew();
+    memset((char *)&life + life.struct_size, 0x5a, sizeof(life) - life.struct_size);
+    theirs.life = &life;
+    theirs.ops = &longer;
+    assert_true(check_descriptor(registry, &file, &theirs, &plugin, &problem));
+    memcpy(copied, plugin.descriptor.ops, sizeof(copied));
+    assert_int_equal(copied[0], 12);
+    assert_int_equal(copied[2], 2);
+    assert_int_equal(copied[3], 0); // beyond its end
+    assert_int_equal(plugin.life.struct_size, life.struct_size);
+    assert_null(plugin.life.drain);
+    assert_null(plugin.life.worker_stop);
+    memset(&plugin, 0, sizeof(plugin));
+    life.struct_size = sizeof(life);
+    assert_true(check_descriptor(registry, &file, &theirs, &plugin, &problem));
+    assert_memory_equal(&plugin.life, &life, sizeof(life));
+}
+
+static void without_memory_a_plugin_is_refused(void **state)
+{
+    struct arena  whole = registry->arena;
+    struct plugin plugin = { 0 };
+
+    (void)state;
+    renew();
+    arena_init(&registry->arena, 1);
+    assert_false(check_descriptor(registry, &file, &theirs, &plugin, &problem));
+    assert_string_equal(problem.text, "no memory for its table of operations");
+    arena_free(&registry->arena);
+    registry->arena = whole;
+}
+
 /* ---- services ---- */
 
 static const void *slot;
@@ -212,9 +288,38 @@ static void services_are_those_of_this_host(void **state)
     theirs.requires_end = (const bp_require *)((const char *)theirs.requires_end - 8);
     assert_false(are_filled());
     ask_for("call", 1, 8);
+    theirs.requires_begin = NULL;
+    theirs.requires_end = (const bp_require *)(uintptr_t)sizeof(require); // as if there were one
+    assert_false(are_filled());
+    ask_for("call", 1, 8);
     theirs.requires_end = &require; // none
     assert_true(are_filled());
     assert_null(slot);
+}
+
+static void each_service_has_its_slot(void **state)
+{
+    const void *slots[2] = { NULL, NULL };
+    struct {
+        bp_require require;
+        uint64_t   more; // of a newer SDK
+    } all[2];
+
+    (void)state;
+    assert_true(plugin_service_count > 1);
+    renew();
+    for (int i = 0; i < 2; i++)
+        all[i].require = (bp_require){ .name = plugin_services[1 - i].name,
+                                       .major = plugin_services[1 - i].major,
+                                       .minimum_size = plugin_services[1 - i].size,
+                                       .slot = &slots[i] };
+    theirs.requires_begin = &all[0].require;
+    theirs.requires_end = (const bp_require *)(all + 2);
+    theirs.require_size = sizeof(all[0]);
+    reason_clear(&problem);
+    assert_true(fill_services(registry, &theirs, &problem));
+    assert_ptr_equal(slots[0], plugin_services[1].table);
+    assert_ptr_equal(slots[1], plugin_services[0].table);
 }
 
 /* ---- files ---- */
@@ -331,6 +436,31 @@ static void a_file_that_is_not_the_pinned_one_is_told(void **state)
     check_digest("cache: { main: { use: memory, digest: " WRONG_DIGEST " } }\n", wanted);
 }
 
+/* Before conf_resolve(), as the host does it: the file is never loaded. */
+static void the_pin_of_any_instance_counts(void **state)
+{
+    static const char text[] = "cache: { a: { use: memory }, b: { use: memory, "
+                               "digest: " WRONG_DIGEST " } }\n";
+    struct conf      *conf = conf_parse("t.yaml", bp_str_of(text), NULL);
+    char              wanted[512], digest[65];
+
+    (void)state;
+    assert_non_null(conf);
+    copy_to("cache/memory.so");
+    assert_true(registry_scan(registry, folder, &problem));
+    assert_true(digest_of_file(good_path, digest));
+    registry_check_digests(registry, conf);
+    assert_int_equal(conf->problems.error_count, 1);
+    snprintf(wanted, sizeof(wanted),
+             "the file %s/cache/memory.so has the SHA-256 %s, which is not the pinned one: it is "
+             "not loaded",
+             folder, digest);
+    assert_non_null(strstr(conf->problems.first->text.data, wanted));
+    assert_null(registry_load(registry, "cache", "memory", &problem));
+    assert_non_null(strstr(problem.text, "its SHA-256 is not the one that the conf pins"));
+    conf_free(conf);
+}
+
 /* In the order of a start: the reader of the conf tells the mistake, and the file is not loaded. */
 static void check_pin(const char *pin, const char *mistake)
 {
@@ -398,12 +528,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LISTED(a_descriptor_that_does_not_fit_is_refused),
         LISTED(a_descriptor_keeps_to_the_bounds),
+        LISTED(a_table_has_200_options_at_most),
+        LISTED(an_older_descriptor_has_fewer_operations_and_hooks),
+        LISTED(without_memory_a_plugin_is_refused),
+        LISTED(each_service_has_its_slot),
         LISTED(services_are_those_of_this_host),
         LISTED(files_are_found_one_folder_deep),
         LISTED(two_of_one_name_are_both_refused),
         LISTED(a_folder_that_is_not_there_is_named),
         LISTED(a_file_has_one_digest),
         LISTED(a_file_that_is_not_the_pinned_one_is_told),
+        LISTED(the_pin_of_any_instance_counts),
         LISTED(a_pin_without_a_value_is_told_once),
         LISTED(a_pin_that_is_no_digest_is_told_once),
         LISTED(the_conf_sees_what_can_be_loaded),
