@@ -6,35 +6,14 @@
 
 #include "loop/call.h"
 #include "loop/fiber.h"
+#include "../../../lib/on_worker.h"
 
 static struct worker worker;
-
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static inline void run_script(bp_call *call, void *arg)
-{
-    struct script *script = arg;
-
-    script->run(call);
-    script->is_done = true;
-}
-
-static inline bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
 
 /* Returns when the call has ended. */
 static inline void on_call_until(void (*script_run)(bp_call *call), int64_t deadline_ns)
 {
-    struct script script = { .run = script_run };
-
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = deadline_ns },
-                           run_script, &script));
-    worker_run_until(&worker, is_done, &script);
+    run_on_worker(&worker, script_run, deadline_ns);
 }
 
 static inline void on_call(void (*script_run)(bp_call *call))

@@ -23,37 +23,13 @@
 #include "loop/call.h"
 #include "loop/fiber.h"
 #include "net/http_client.h"
+#include "../../../lib/on_worker.h"
 
 static struct worker worker;
 
-/* ---- a call that runs a script ---- */
-
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static void run_script(bp_call *call, void *arg)
-{
-    struct script *script = arg;
-
-    script->run(call);
-    script->is_done = true;
-}
-
-static bool script_is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
 static inline void on_call(void (*run)(bp_call *call), int64_t timeout_ns)
 {
-    struct script script = { .run = run };
-
-    assert_true(call_start(&worker,
-                           &(struct call_options){ .deadline_ns = clock_now_ns() + timeout_ns },
-                           run_script, &script));
-    worker_run_until(&worker, script_is_done, &script);
+    run_on_worker(&worker, run, clock_now_ns() + timeout_ns);
     assert_int_equal(http_client_transfers(&worker), 0);
 }
 

@@ -70,18 +70,15 @@ static void a_slow_handler_holds_the_sender_back(void **state)
 
 static void a_client_that_vanishes_cancels_the_call(void **state)
 {
-    int     fd = client_connect(port_of(state));
-    int64_t began;
+    int fd = client_connect(port_of(state));
 
     wait_entered = 0;
     wait_status = -1;
     client_say(fd, "GET /wait" TAIL "\r\n");
     assert_true(RIG_SOON(wait_entered));
-    began = clock_now_ns();
     close(fd);
     assert_true(RIG_SOON(wait_status != -1));
     assert_int_equal(wait_status, BP_CANCELLED);
-    assert_true(clock_now_ns() - began < BP_MILLISECONDS(500));
 }
 
 static void a_client_that_vanishes_behind_unread_bytes_cancels_the_call(void **state)

@@ -18,6 +18,7 @@
 #include "plugin/gate.h"
 #include "plugin/generation.h"
 #include "plugin/services.h"
+#include "../../../lib/on_worker.h"
 
 enum { UNITS_MAX = 4 };
 
@@ -73,29 +74,9 @@ static void ops_rig_stop(void)
     metrics_clear();
 }
 
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static void run_script(bp_call *call, void *arg)
-{
-    ((struct script *)arg)->run(call);
-    ((struct script *)arg)->is_done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
 static void on_call(void (*run)(bp_call *call))
 {
-    struct script script = { .run = run };
-
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script,
-                           &script));
-    worker_run_until(&worker, is_done, &script);
+    run_on_worker(&worker, run, BP_FOREVER);
 }
 
 __attribute__((unused)) static double metric_of(enum metric_type type, const char *name,

@@ -7,6 +7,7 @@
 #include "loop/call.h"
 #include "loop/fiber.h"
 #include "ops/runs.h"
+#include "../../../lib/on_worker.h"
 
 enum { COUNT_MAX = 4, COUNT_OF_ONE = 3, BYTES = 4096 };
 
@@ -16,32 +17,9 @@ static struct generation_seat seat;
 static struct generation      generation = { .seats = &seat, .worker_count = 1 };
 static const uint8_t          ada[16] = { 1 }, bob[16] = { 2 };
 
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static inline void run_script(bp_call *call, void *arg)
-{
-    struct script *script = arg;
-
-    script->run(call);
-    script->is_done = true;
-}
-
-static inline bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
 static inline void on_call(void (*script_run)(bp_call *call))
 {
-    struct script script = { .run = script_run };
-
-    assert_true(call_start(&worker,
-                           &(struct call_options){ .deadline_ns = clock_now_ns() + BP_SECONDS(60) },
-                           run_script, &script));
-    worker_run_until(&worker, is_done, &script);
+    run_on_worker(&worker, script_run, clock_now_ns() + BP_SECONDS(60));
 }
 
 static inline int set_up(void **state)

@@ -10,6 +10,7 @@
 #include "plugin/gate_kinds.h"
 #include "plugin/instance.h"
 #include "plugin/services.h"
+#include "../../../lib/on_worker.h"
 
 static struct worker        worker;
 static struct conf_instance conf;
@@ -56,30 +57,10 @@ static int rig_stop(void **state)
     return 0;
 }
 
-struct script {
-    void (*run)(bp_call *call);
-    bool is_done;
-};
-
-static void run_script(bp_call *call, void *arg)
-{
-    ((struct script *)arg)->run(call);
-    ((struct script *)arg)->is_done = true;
-}
-
-static bool is_done(void *arg)
-{
-    return ((struct script *)arg)->is_done;
-}
-
 /* Runs on a fiber. */
 static void on_call(void (*run)(bp_call *call))
 {
-    struct script script = { .run = run };
-
-    assert_true(call_start(&worker, &(struct call_options){ .deadline_ns = BP_FOREVER }, run_script,
-                           &script));
-    worker_run_until(&worker, is_done, &script);
+    run_on_worker(&worker, run, BP_FOREVER);
 }
 
 #endif

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "schema/json_schema.h"
 
 #ifndef __has_feature
@@ -179,14 +178,12 @@ static void a_pattern_is_ecmascripts(void **state)
 static void a_pattern_that_backtracks_without_end_is_given_up(void **state)
 {
     struct json_schema *schema = compile("{\"not\":{\"items\":{\"pattern\":\"^(a+)+$\"}}}");
-    int64_t             began = clock_now_ns();
     (void)state;
     assert_false(json_schema_check(schema,
                                    read_json("[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"]"),
                                    &problem));
     assert_string_equal(problem.text,
                         "a text of the value takes too long to match with its pattern");
-    assert_true(clock_now_ns() - began < BP_SECONDS(2));
     json_schema_free(schema);
 }
 
@@ -302,7 +299,6 @@ static void a_schema_that_doubles_at_each_level_is_given_up_in_time(void **state
 {
     struct json_schema *schema;
     struct bp_buf       buf;
-    int64_t             began = clock_now_ns();
     (void)state;
     buf_init(&buf, &arena, 1u << 20);
     buf_add(&buf, BP_STR("{\"$ref\":\"#/$defs/0\",\"$defs\":{\"40\":false"));
@@ -327,7 +323,6 @@ static void a_schema_that_doubles_at_each_level_is_given_up_in_time(void **state
     schema = compile(buf_str(&buf).data);
     assert_false(json_schema_check(schema, read_json("1"), &problem));
     assert_string_equal(problem.text, "the value takes too long to check");
-    assert_true(clock_now_ns() - began < BP_SECONDS(10));
     json_schema_free(schema);
 }
 
@@ -398,26 +393,6 @@ static void an_open_schema_is_known_as_one(void **state)
     }
 }
 
-static void a_tool_call_is_checked_in_less_than_a_microsecond(void **state)
-{
-    enum { ROUNDS = 200000 };
-    struct json_schema *schema = compile(
-        "{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\",\"minLength\":1},"
-        "\"head\":{\"type\":\"integer\",\"minimum\":0},\"mode\":{\"enum\":[\"text\",\"binary\"]}},"
-        "\"required\":[\"path\"],\"additionalProperties\":false}");
-    const bp_json *value = read_json("{\"path\":\"src/main.c\",\"head\":20,\"mode\":\"binary\"}");
-    int64_t        began = clock_thread_cpu_ns(), took;
-    (void)state;
-    for (int i = 0; i < ROUNDS; i++)
-        assert_true(json_schema_check(schema, value, &problem));
-    took = (clock_thread_cpu_ns() - began) / ROUNDS;
-    print_message("%lld ns a check\n", (long long)took);
-    json_schema_free(schema);
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(BP_EMULATED)
-    assert_true(took < 1000);
-#endif
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,7 +409,6 @@ int main(void)
         cmocka_unit_test(a_schema_that_doubles_at_each_level_is_given_up_in_time),
         cmocka_unit_test(a_deep_value_is_walked_on_a_small_stack),
         cmocka_unit_test(an_open_schema_is_known_as_one),
-        cmocka_unit_test(a_tool_call_is_checked_in_less_than_a_microsecond),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
