@@ -701,10 +701,15 @@ static bool fill_node(struct compiler *c, const bp_json *value)
 
 static unsigned height_of(struct schema_node *node, unsigned above);
 
+/* A height beyond the maximum is not looked into any further: each way of a circle would be walked
+ * with each other one. */
 static unsigned taller(unsigned height, const struct schema_node *node, unsigned above)
 {
-    unsigned own = node ? height_of((struct schema_node *)(uintptr_t)node, above) : 0;
+    unsigned own;
 
+    if (!node || height > JSON_SCHEMA_IN_PLACE_MAX)
+        return height;
+    own = height_of((struct schema_node *)(uintptr_t)node, above);
     return own > height ? own : height;
 }
 
@@ -743,18 +748,27 @@ static unsigned height_of(struct schema_node *node, unsigned above)
     return height;
 }
 
+static bool is_before(bp_str a, bp_str b)
+{
+    return a.len < b.len || (a.len == b.len && a.len && memcmp(a.data, b.data, a.len) < 0);
+}
+
+/* Of several that are too high, all those of a circle among them, the first one is named. */
 static bool measure_heights(struct compiler *c)
 {
+    const struct schema_place *first = NULL;
+
     for (size_t i = 0; i < c->index.place_capacity; i++) {
         struct schema_place *place = &c->index.places[i];
 
-        if (place->node && height_of(place->node, 1) > JSON_SCHEMA_IN_PLACE_MAX)
-            return schema_index_fail(&c->index, place->pointer,
-                                     "it refers to itself without end, or more than %d schemas "
-                                     "apply to one value one within the other",
-                                     JSON_SCHEMA_IN_PLACE_MAX);
+        if (place->node && height_of(place->node, 1) > JSON_SCHEMA_IN_PLACE_MAX &&
+            (!first || is_before(place->pointer, first->pointer)))
+            first = place;
     }
-    return true;
+    return !first || schema_index_fail(&c->index, first->pointer,
+                                       "it refers to itself without end, or more than %d schemas "
+                                       "apply to one value one within the other",
+                                       JSON_SCHEMA_IN_PLACE_MAX);
 }
 
 /* ---- the whole ---- */

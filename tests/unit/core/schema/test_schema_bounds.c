@@ -98,6 +98,12 @@ static void at_most_48_schemas_apply_to_one_value(void **state)
     expect_compiled(chain("'properties':{'a':{'$ref':'#/$defs/%d'}}", 200), NULL);
     expect_compiled("{'dependentSchemas':{'a':{'$ref':'#'}}}", TOO_HIGH);
     expect_compiled("{'not':{'$ref':'#'}}", TOO_HIGH);
+    // more ways round the circle than can be walked
+    expect_compiled("{'anyOf':[{'$ref':'#'},{'$ref':'#'},{'$ref':'#'}]}", TOO_HIGH);
+    expect_compiled("{'properties':{'p':{'$ref':'#/$defs/a'}},'$defs':{'a':{'allOf':[{'$ref':'#/"
+                    "$defs/b'},{'$ref':'#/$defs/b'}]},"
+                    "'b':{'oneOf':[{'$ref':'#/$defs/a'},{'$ref':'#/$defs/a'}]}}}",
+                    "/$defs/a: " TOO_HIGH);
     expect_compiled("{'$dynamicRef':'#'}", TOO_HIGH);
 }
 
