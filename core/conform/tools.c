@@ -88,7 +88,7 @@ static bp_status run_command(bp_call *call, void *arg)
     pid_t child = -1;
 
     (void)arg;
-    for (char *word = strtok_r(text, " ", &rest); word && count < RESTART_WORDS_MAX;
+    for (char *word = text ? strtok_r(text, " ", &rest) : NULL; word && count < RESTART_WORDS_MAX;
          word = strtok_r(NULL, " ", &rest))
         words[count++] = word;
     if (count && posix_spawnp(&child, words[0], NULL, NULL, words, environ) == 0)

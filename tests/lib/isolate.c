@@ -5,8 +5,9 @@
  * child ends after the first failure, and another one begins with the next test, set-up included.
  * With BP_TEST_NO_FORK=1 everything runs in one process, for a debugger.
  *
- * cmocka leaves a failed test by longjmp(), which no other thread may do. Where fibers are threads
- * (BP_FIBERS_ARE_THREADS) the child aborts instead, after the line of the assertion.
+ * cmocka leaves a failed test by longjmp(), which no other thread may do, nor a fiber with a stack
+ * above the main one, as under qemu. Where fibers are threads (BP_FIBERS_ARE_THREADS) or the
+ * machine is emulated (BP_EMULATED), the child aborts instead, after the line of the assertion.
  */
 #include <setjmp.h>
 #include <stdbool.h>
@@ -75,7 +76,7 @@ static void run_from(const char *name, const struct CMUnitTest *tests, size_t co
     void *state = NULL;
     int   failed = 0;
 
-#ifdef BP_FIBERS_ARE_THREADS
+#if defined(BP_FIBERS_ARE_THREADS) || defined(BP_EMULATED)
     setenv("CMOCKA_TEST_ABORT", "1", 1);
 #endif
     if (set_up && set_up(&state) != 0) {
