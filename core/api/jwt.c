@@ -15,6 +15,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "loop/principal.h"
 
 enum { KID_BYTES_MAX = 128, RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192, PART_BYTES_MAX = 1024 };
 
@@ -357,22 +358,26 @@ static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, s
 }
 
 /* "scope": "a b", or "scp": ["a", "b"]. */
-static bp_str read_scopes(struct arena *arena, const bp_json *claims)
+/* Separated by blanks. False: there is no memory for all of them. */
+static bool read_scopes(struct arena *arena, const bp_json *claims, bp_str *scopes)
 {
     const bp_json *scope = json_get(claims, BP_STR("scope"));
     struct bp_buf  buf;
 
     if (!scope)
         scope = json_get(claims, BP_STR("scp"));
-    if (json_type_of(scope) != JSON_KIND_ARRAY)
-        return arena_dup(arena, json_as_string(scope));
+    if (json_type_of(scope) != JSON_KIND_ARRAY) {
+        *scopes = json_as_string(scope);
+        return true;
+    }
     buf_init(&buf, arena, JWT_BYTES_MAX);
     for (size_t i = 0; i < json_count(scope); i++) {
         if (i)
             buf_add_char(&buf, ' ');
         buf_add(&buf, json_as_string(json_at(scope, i)));
     }
-    return buf_str(&buf);
+    *scopes = buf_str(&buf);
+    return buf_status(&buf) == BP_OK;
 }
 
 enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_keys *keys,
@@ -380,8 +385,9 @@ enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_k
                            struct reason *why)
 {
     bp_str rest, head = str_split(token, '.', &rest), signature,
-                 body = str_split(rest, '.', &signature), tenant;
+                 body = str_split(rest, '.', &signature);
     const bp_json   *header, *claims;
+    bp_principal     owner = { .struct_size = sizeof(owner), .is_authenticated = true };
     enum jwt_verdict verdict;
 
     reason_set(why, "the token is not a JSON Web Token");
@@ -397,14 +403,12 @@ enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_k
         return verdict;
     if (!check_claims(claims, rules, why))
         return JWT_BAD;
-    tenant = rules->tenant_claim.len ? json_as_string(json_get(claims, rules->tenant_claim))
-                                     : (bp_str){ NULL, 0 };
-    *principal = (bp_principal){
-        .struct_size = sizeof(*principal),
-        .is_authenticated = true,
-        .id = arena_dup(arena, json_as_string(json_get(claims, BP_STR("sub")))),
-        .tenant = tenant.len ? arena_dup(arena, tenant) : BP_STR("default"),
-        .scopes = read_scopes(arena, claims)
-    };
-    return JWT_GOOD;
+    owner.id = json_as_string(json_get(claims, BP_STR("sub")));
+    owner.tenant = json_as_string(json_get(claims, rules->tenant_claim));
+    if (!rules->tenant_claim.len || !owner.tenant.len)
+        owner.tenant = BP_STR("default");
+    if (read_scopes(arena, claims, &owner.scopes) && principal_copy(arena, &owner, principal))
+        return JWT_GOOD;
+    reason_set(why, "no memory for the owner of a token");
+    return JWT_NO_MEMORY;
 }

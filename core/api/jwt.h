@@ -28,7 +28,8 @@ struct jwt_rules {
     int64_t            now_s;        /* since 1970 */
 };
 
-enum jwt_verdict { JWT_GOOD, JWT_BAD, JWT_UNKNOWN_KEY };
+/* JWT_NO_MEMORY: the token is good, and there is no memory for its owner. */
+enum jwt_verdict { JWT_GOOD, JWT_BAD, JWT_UNKNOWN_KEY, JWT_NO_MEMORY };
 
 /* Fills `principal` with strings in `arena`: id from "sub", scopes from "scope" or "scp". Otherwise
  * `why` is a sentence that names the fault and repeats nothing secret. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/str.h"
+#include "loop/principal.h"
 
 enum { CACHE_SLOTS = 256, FRESH_S = 5 };
 
@@ -234,6 +235,7 @@ bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_ca
     bp_str            id, secret;
     char              hash[KEY_HASH_CHARS + 1];
     struct known_key  known;
+    bp_principal      owner;
 
     if (!split_key(presented, &id, &secret))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
@@ -242,12 +244,14 @@ bp_status keys_authenticate(bp_call *call, const bp_peer *storage, struct key_ca
     if (!known.id[0] || !crypto_equal(known.hash, hash, KEY_HASH_CHARS) ||
         (known.expires_wall_ns && known.expires_wall_ns < clock_wall_ns()))
         return call_fail(call, BP_UNAUTHENTICATED, refusal);
-    *principal = (bp_principal){ .struct_size = sizeof(*principal),
-                                 .is_authenticated = true,
-                                 .id = arena_dup(call->arena, id),
-                                 .tenant = arena_dup(call->arena, bp_str_of(known.tenant)),
-                                 .scopes = arena_dup(call->arena, bp_str_of(known.scopes)) };
-    return BP_OK;
+    owner = (bp_principal){ .struct_size = sizeof(owner),
+                            .is_authenticated = true,
+                            .id = id,
+                            .tenant = bp_str_of(known.tenant),
+                            .scopes = bp_str_of(known.scopes) };
+    return principal_copy(call->arena, &owner, principal)
+               ? BP_OK
+               : call_fail(call, BP_NO_MEMORY, "no memory for the owner of an API key");
 }
 
 bool keys_are_known(const struct key_cache *cache, bp_str presented)

@@ -365,7 +365,9 @@ static bp_status check_token(bp_call *call, struct oauth *oauth, const struct jw
         verdict = jwt_check(call->arena, token, held->keys, rules, principal, &why);
         release(held);
     }
-    *is_checked = true;
+    *is_checked = verdict != JWT_NO_MEMORY;
+    if (verdict == JWT_NO_MEMORY)
+        return call_fail(call, BP_NO_MEMORY, "%s", why.text);
     return verdict == JWT_GOOD ? BP_OK : call_fail(call, BP_UNAUTHENTICATED, "%s", why.text);
 }
 

@@ -271,24 +271,28 @@ static struct run *find(bp_call *call, bp_str id)
     return run;
 }
 
-static void fill_outcome(bp_call *call, struct run *run, bp_run_view *view)
+/* False: no memory for it. */
+static bool fill_outcome(bp_call *call, struct run *run, bp_run_view *view)
 {
     struct shared_text *outcome = run_outcome(run);
     bp_str              text = arena_dup(call->arena, shared_text_str(outcome));
+    bool                is_whole = text.len == shared_text_str(outcome).len;
     const bp_json      *failure = NULL;
     struct reason       why;
 
     shared_text_release(outcome);
     if (view->state == BP_RUN_COMPLETED)
         view->result = text;
-    if (view->state != BP_RUN_FAILED ||
-        json_parse(call->arena, text, &failure, &why) != BP_OK) // no memory was left for it
-        return;
+    if (!is_whole || view->state != BP_RUN_FAILED)
+        return is_whole;
+    if (json_parse(call->arena, text, &failure, &why) != BP_OK)
+        return text.len == 0; // there was no memory for it when the run failed
     view->status = (int32_t)json_as_integer(json_get(failure, BP_STR("status")));
     view->problem = json_as_string(json_get(failure, BP_STR("message")));
+    return true;
 }
 
-static void fill(bp_call *call, struct run *run, bp_run_view *out)
+static bp_status fill(bp_call *call, struct run *run, bp_run_view *out)
 {
     struct run_view seen = run_look(run);
     bp_run_view     view = { .struct_size = out->struct_size,
@@ -301,19 +305,23 @@ static void fill(bp_call *call, struct run *run, bp_run_view *out)
                              .created_wall_ns = seen.created_wall_ns,
                              .updated_wall_ns = seen.updated_wall_ns };
 
-    fill_outcome(call, run, &view);
+    if (!fill_outcome(call, run, &view) || view.id.len != strlen(seen.id) ||
+        view.what.len != strlen(seen.what) || view.message.len != strlen(seen.message))
+        return call_fail(call, BP_NO_MEMORY, "there is no memory for a view of a run");
     memcpy(out, &view, out->struct_size < sizeof(view) ? out->struct_size : sizeof(view));
+    return BP_OK;
 }
 
 static bp_status look(bp_call *call, bp_str id, bp_run_view *view)
 {
     struct run *run = find(call, id);
+    bp_status   status;
 
     if (!run)
         return BP_NOT_FOUND;
-    fill(call, run, view);
+    status = fill(call, run, view);
     run_release(run);
-    return BP_OK;
+    return status;
 }
 
 struct wait_args {
@@ -332,7 +340,7 @@ static bp_status do_wait(bp_call *call, void *arg)
         return BP_NOT_FOUND;
     status = run_wait_until(call, run, args->deadline_ns);
     if (status == BP_OK)
-        fill(call, run, args->view);
+        status = fill(call, run, args->view);
     run_release(run);
     return status;
 }

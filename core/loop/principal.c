@@ -1,7 +1,22 @@
 #include "loop/principal.h"
 
+#include "base/arena.h"
 #include "base/crypto.h"
 #include "base/str.h"
+
+bool principal_copy(struct arena *arena, const bp_principal *from, bp_principal *to)
+{
+    bp_principal copy = *from;
+
+    copy.id = arena_dup(arena, from->id);
+    copy.tenant = arena_dup(arena, from->tenant);
+    copy.scopes = arena_dup(arena, from->scopes);
+    if (copy.id.len != from->id.len || copy.tenant.len != from->tenant.len ||
+        copy.scopes.len != from->scopes.len)
+        return false;
+    *to = copy;
+    return true;
+}
 
 static void hash_principal(const bp_principal *principal, uint8_t digest[PRINCIPAL_DIGEST_BYTES])
 {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/str.h"
+#include "loop/principal.h"
 #include "loop/waker.h"
 #include "plugin/gate.h"
 
@@ -384,11 +385,11 @@ struct run *run_new(bp_call *call, struct runs *runs, const uint8_t owner[RUN_OW
     run->refs = 1;
     run->created_wall_ns = run->updated_wall_ns = clock_wall_ns();
     run->worker = call->worker;
-    run->identity = call->principal;
-    run->identity.id = arena_dup(&run->arena, call->principal.id);
-    run->identity.tenant = arena_dup(&run->arena, call->principal.tenant);
-    run->identity.scopes = arena_dup(&run->arena, call->principal.scopes);
-    return run;
+    if (principal_copy(&run->arena, &call->principal, &run->identity))
+        return run;
+    arena_free(&run->arena);
+    free(run);
+    return NULL;
 }
 
 void run_set_what(struct run *run, const char *what)

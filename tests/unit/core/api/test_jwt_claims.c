@@ -195,6 +195,43 @@ static void expect(const struct jwt_keys *keys, bp_str token, enum jwt_verdict v
         fail_msg("%d: %s\nnot %d: %s", (int)found, why.text, (int)verdict, sentence);
 }
 
+/* ---- without memory ---- */
+
+static void an_owner_is_whole_or_none(void **state)
+{
+    struct jwt_keys *keys = set_of(P_256, "");
+    bp_str           token = { NULL, 0 };
+    enum jwt_verdict verdict = JWT_BAD;
+    bool             has_no_owner = false;
+
+    (void)state;
+    for (size_t i = 0; i < ALGORITHMS && !token.len; i++)
+        if (algorithms[i].pair == P_256)
+            token = signed_token(i, "",
+                                 "{'iss':'me','aud':'here','sub':'alice','exp':2000,'t':'garden',"
+                                 "'scp':['a:read','b:write']}");
+    for (size_t room = 0; verdict != JWT_GOOD && room < 1 << 20; room += 16) {
+        struct jwt_rules rules = { .issuer = BP_STR("me"),
+                                   .audiences = &audience_list,
+                                   .tenant_claim = BP_STR("t"),
+                                   .now_s = 1000 };
+        struct arena     tight;
+
+        arena_init(&tight, room);
+        principal = (bp_principal){ .struct_size = sizeof(principal) };
+        verdict = jwt_check(&tight, token, keys, &rules, &principal, &why);
+        has_no_owner |= verdict == JWT_NO_MEMORY;
+        assert_int_equal(principal.is_authenticated, verdict == JWT_GOOD);
+        assert_true(bp_str_is(principal.id, verdict == JWT_GOOD ? "alice" : ""));
+        assert_true(bp_str_is(principal.tenant, verdict == JWT_GOOD ? "garden" : ""));
+        assert_true(bp_str_is(principal.scopes, verdict == JWT_GOOD ? "a:read b:write" : ""));
+        arena_free(&tight);
+    }
+    assert_int_equal(verdict, JWT_GOOD);
+    assert_true(has_no_owner);
+    jwt_keys_free(keys);
+}
+
 /* ---- which key for which token ---- */
 
 #define UNSUPPORTED "this server does not support the token's algorithm"
@@ -523,6 +560,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(an_owner_is_whole_or_none),
         CASE(each_algorithm_is_checked_with_keys_of_its_type),
         CASE(a_key_is_for_its_own_id_and_algorithm),
         CASE(a_wrong_signature_of_a_named_key_is_final),

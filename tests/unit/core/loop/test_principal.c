@@ -82,11 +82,39 @@ static void a_digest_is_made_once(void **state)
     }
 }
 
+/* With a part of its texts it would be somebody else: an empty tenant, or fewer scopes. */
+static void a_copy_is_whole_or_none(void **state)
+{
+    const bp_principal from = { .struct_size = sizeof(from),
+                                .is_authenticated = true,
+                                .id = BP_STR("an id that is long enough"),
+                                .tenant = BP_STR("a tenant that is long enough"),
+                                .scopes = BP_STR("retrieval:read retrieval:write") };
+    bool               is_copied = false;
+    size_t             room;
+
+    (void)state;
+    for (room = 0; !is_copied && room < 1 << 16; room += 8) {
+        bp_principal to = { .id = BP_STR("as it was") };
+        struct arena arena;
+
+        arena_init(&arena, room);
+        is_copied = principal_copy(&arena, &from, &to);
+        assert_int_equal(to.is_authenticated, is_copied);
+        assert_true(bp_str_equal(to.id, is_copied ? from.id : BP_STR("as it was")));
+        assert_true(bp_str_equal(to.tenant, is_copied ? from.tenant : (bp_str){ NULL, 0 }));
+        assert_true(bp_str_equal(to.scopes, is_copied ? from.scopes : (bp_str){ NULL, 0 }));
+        arena_free(&arena);
+    }
+    assert_true(is_copied && room > from.id.len + from.tenant.len);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_principal_has_a_digest_of_its_own),
         cmocka_unit_test(a_digest_is_made_once),
+        cmocka_unit_test(a_copy_is_whole_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
