@@ -162,8 +162,9 @@ static bp_str nth(const char *list, size_t n)
     const char *at = list;
 
     for (size_t i = 0; at && i < n; i++) {
-        at = strchr(at, ',');
-        at += at != NULL;
+        const char *comma = strchr(at, ',');
+
+        at = comma ? comma + 1 : NULL;
     }
     return at ? bp_str_n(at, strcspn(at, ",")) : (bp_str){ NULL, 0 };
 }
