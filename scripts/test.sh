@@ -84,7 +84,7 @@ harm='^hostile\.(http_peers|postgres_peer|redis_peer|json_bodies|mcp_input)'
 # What threads share: workers, pools, locks, editions, sessions; not the parts that know no threads, and not the failures that are
 # injected one by one, which ASan watches.
 no_threads='shared_words|large_graph|json_schema|shared_filters|wordpiece|test_injected|app_git\.test_git_|app_filesystem\.test_edit'
-# Clients of a server belong to one worker.
+# Clients of a server have a few atomics in common, and one worker each in their unit tests.
 no_threads+='|^unit\.plugins\.(vector_(redis|pgvector|qdrant)|storage_postgres|shared_postgres|(alert|health|llm)_|embed_(hash|openai))'
 threads='^unit\.|integration\.(two_processes|retrieval_api|retrieval_mcp|mcp_asking|signals)$|^conform\.(memory|sqlite|local|app_journal)$'
 

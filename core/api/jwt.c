@@ -357,8 +357,7 @@ static bool check_claims(const bp_json *claims, const struct jwt_rules *rules, s
     return false;
 }
 
-/* "scope": "a b", or "scp": ["a", "b"]. */
-/* Separated by blanks. False: there is no memory for all of them. */
+/* "scope": "a b", or "scp": ["a", "b"]. False: there is no memory for all of them. */
 static bool read_scopes(struct arena *arena, const bp_json *claims, bp_str *scopes)
 {
     const bp_json *scope = json_get(claims, BP_STR("scope"));
@@ -380,9 +379,9 @@ static bool read_scopes(struct arena *arena, const bp_json *claims, bp_str *scop
     return buf_status(&buf) == BP_OK;
 }
 
-enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_keys *keys,
-                           const struct jwt_rules *rules, bp_principal *principal,
-                           struct reason *why)
+static enum jwt_verdict check(struct arena *arena, bp_str token, const struct jwt_keys *keys,
+                              const struct jwt_rules *rules, bp_principal *principal,
+                              struct reason *why)
 {
     bp_str rest, head = str_split(token, '.', &rest), signature,
                  body = str_split(rest, '.', &signature);
@@ -407,8 +406,19 @@ enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_k
     owner.tenant = json_as_string(json_get(claims, rules->tenant_claim));
     if (!rules->tenant_claim.len || !owner.tenant.len)
         owner.tenant = BP_STR("default");
-    if (read_scopes(arena, claims, &owner.scopes) && principal_copy(arena, &owner, principal))
-        return JWT_GOOD;
-    reason_set(why, "no memory for the owner of a token");
+    return read_scopes(arena, claims, &owner.scopes) && principal_copy(arena, &owner, principal)
+               ? JWT_GOOD
+               : JWT_NO_MEMORY;
+}
+
+enum jwt_verdict jwt_check(struct arena *arena, bp_str token, const struct jwt_keys *keys,
+                           const struct jwt_rules *rules, bp_principal *principal,
+                           struct reason *why)
+{
+    enum jwt_verdict verdict = check(arena, token, keys, rules, principal, why);
+
+    if (verdict == JWT_GOOD || !arena_is_short(arena))
+        return verdict;
+    reason_set(why, "there is no memory to check the token");
     return JWT_NO_MEMORY;
 }

@@ -28,7 +28,7 @@ struct jwt_rules {
     int64_t            now_s;        /* since 1970 */
 };
 
-/* JWT_NO_MEMORY: the token is good, and there is no memory for its owner. */
+/* JWT_NO_MEMORY: whether it is good was not found out. */
 enum jwt_verdict { JWT_GOOD, JWT_BAD, JWT_UNKNOWN_KEY, JWT_NO_MEMORY };
 
 /* Fills `principal` with strings in `arena`: id from "sub", scopes from "scope" or "scp". Otherwise

@@ -147,7 +147,7 @@ const char **prefixes_settle(struct conf *conf, const struct generation *generat
         return NULL;
     for (size_t i = 0; i < generation->unit_count; i++)
         prefixes[i] = "";
-    // In the order of the conf: each looks at those before it: their prefixes are settled.
+    // In the order of the conf: each looks at those before it, which have settled prefixes.
     for (size_t c = 0; c < conf->instance_count; c++)
         for (size_t i = 0; i < generation->unit_count; i++)
             if (generation->confs[i] == &conf->instances[c] &&

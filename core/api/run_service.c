@@ -52,7 +52,12 @@ static bp_status run_in_gate(bp_call *call, void *object, void *arg)
     return work->run(call, object, both[1], work->argument);
 }
 
-/* {"code", "status", "message"}: what a client may see of a failure. */
+/* As failure_of() writes it. */
+static const char no_memory[] = "{\"code\":\"no_memory\",\"status\":17,\"message\":\"there was no "
+                                "memory to say why it failed\"}";
+_Static_assert((int)BP_NO_MEMORY == 17, "the text above has another status");
+
+/* {"code", "status", "message"}: the part of a failure that a client may see. */
 static bp_str failure_of(bp_call *call, bp_status status)
 {
     struct bp_buf  buf;
@@ -68,7 +73,7 @@ static bp_str failure_of(bp_call *call, bp_status status)
     json_put_string(&w, "message", sentence);
     json_put_text(&w, "request_id", call->request_id);
     json_end(&w);
-    return buf_str(&buf);
+    return buf_status(&buf) == BP_OK ? buf_str(&buf) : bp_str_of(no_memory);
 }
 
 static void note_failure(bp_call *call, const struct run_view *view, bp_status status)
@@ -286,7 +291,7 @@ static bool fill_outcome(bp_call *call, struct run *run, bp_run_view *view)
     if (!is_whole || view->state != BP_RUN_FAILED)
         return is_whole;
     if (json_parse(call->arena, text, &failure, &why) != BP_OK)
-        return text.len == 0; // there was no memory for it when the run failed
+        return !arena_is_short(call->arena);
     view->status = (int32_t)json_as_integer(json_get(failure, BP_STR("status")));
     view->problem = json_as_string(json_get(failure, BP_STR("message")));
     return true;

@@ -66,6 +66,7 @@ void arena_reset(struct arena *arena)
     arena->next = arena->blocks ? arena->blocks->bytes : NULL;
     arena->end = arena->blocks ? arena->blocks->bytes + arena->blocks->size_bytes : NULL;
     arena->used_bytes = 0;
+    arena->is_short = false;
 }
 
 void arena_free(struct arena *arena)
@@ -92,16 +93,20 @@ void *arena_alloc_raw(struct arena *arena, size_t size_bytes)
     struct arena_block *block;
     char               *piece;
 
-    if (size_bytes > arena->limit_bytes || arena->used_bytes > arena->limit_bytes - size_bytes)
+    if (size_bytes > arena->limit_bytes || arena->used_bytes > arena->limit_bytes - size_bytes) {
+        arena->is_short = true;
         return NULL;
+    }
     CHECK_ALWAYS(arena->next <= arena->end);
     size_bytes = (size_bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (!arena->next || (size_t)(arena->end - arena->next) < size_bytes) {
         bool is_large = size_bytes > BLOCK_BYTES / 4;
 
         block = add_block(arena, is_large ? size_bytes : BLOCK_BYTES - sizeof(struct arena_block));
-        if (!block)
+        if (!block) {
+            arena->is_short = true;
             return NULL;
+        }
         if (is_large) {
             // The block that is being filled stays the one that is filled next.
             arena->used_bytes += size_bytes;

@@ -21,6 +21,7 @@ struct arena {
     struct arena_cleanup *cleanups;
     size_t                used_bytes;
     size_t                limit_bytes;
+    bool                  is_short;
 };
 
 void arena_init(struct arena *arena, size_t limit_bytes);
@@ -33,6 +34,12 @@ void arena_free(struct arena *arena);
 void *arena_alloc(struct arena *arena, size_t size_bytes);
 /* The same, not zeroed: for memory that is written over at once. */
 void *arena_alloc_raw(struct arena *arena, size_t size_bytes);
+/* Whether memory was asked for and not given since arena_init() or arena_reset(): then a text made
+ * in between may be empty or shorter, and must not decide who may do what. */
+static inline bool arena_is_short(const struct arena *arena)
+{
+    return arena->is_short;
+}
 /* A copy with a NUL behind it; empty when there is no memory. */
 bp_str arena_dup(struct arena *arena, bp_str text);
 bp_str arena_format(struct arena *arena, const char *format, ...) BP_FORMAT(2, 3);

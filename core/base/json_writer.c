@@ -115,7 +115,7 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
 }
 
-/* Bytes that are neither plain nor a sound sequence of UTF-8; gives back the place behind it. */
+/* Bytes that are neither plain nor a sound sequence of UTF-8; gives back the place behind them. */
 static char *write_escaped(char *to, unsigned char c)
 {
     static const char names[32] = {

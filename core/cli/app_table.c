@@ -108,7 +108,7 @@ static bool is_taken(const struct app_table *table, const char *name)
     return false;
 }
 
-/* Malformed entries are left out: it is a newer server's, or no server's. */
+/* Malformed entries are left out: they are a newer server's, or no server's. */
 static void add_entry(struct app_table *table, const bp_json *object)
 {
     struct app_entry *entry = &table->entries[table->count];

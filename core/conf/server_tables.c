@@ -208,7 +208,7 @@ static const bp_option mcp_options[] = {
     BP_OPTION_BOOL(struct server_mcp, coerce_arguments, .initial = "true",
                    .help = "convert tool arguments that a model wrote almost right: "
                            "3.0, \"5\" and \"true\" for integers, numbers and booleans, JSON in a "
-                           "string, null for optional ones"),
+                           "string, null for an optional argument"),
     BP_OPTION_SECRET(struct server_mcp, state_key,
                      .help = "key that seals the state which clients of 2026-07-28 carry between "
                              "rounds; the same on all replicas. Empty: a random key per process"),

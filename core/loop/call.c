@@ -193,7 +193,7 @@ void call_scratch_end(bp_call *call)
     CHECK(scratch->arena_before != &scratch->arena);
     call->arena = scratch->arena_before;
     call->scratch = scratch->outer;
-    // A long stream ends scratch memory hundreds of thousands of times: an old entry costs nothing.
+    // A long stream ends scratch memory hundreds of thousands of times: an old one costs nothing.
     call->error.message = kept(call->arena, call->error.message, scratch->message_before);
     call->error.client_message = kept(call->arena, call->error.client_message,
                                       scratch->for_client_before);

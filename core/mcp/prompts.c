@@ -86,10 +86,9 @@ bp_status prompts_get(bp_mcp *request)
     status = handler_run(request, prompt->unit, &prompt->op, run_prompt, &run);
     if (request->error.code)
         return BP_INVALID;
-    if (status == BP_INPUT_REQUIRED && request->wanted_count) {
-        rounds_write(request, subject);
-        return BP_OK;
-    }
+    if (status == BP_INPUT_REQUIRED && request->wanted_count)
+        return rounds_write(request, subject);
+
     BP_TRY(status);
     BP_TRY(result_end(request, NULL));
     request_end(request);

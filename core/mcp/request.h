@@ -145,7 +145,7 @@ bp_status ask_all(bp_call *call, bp_mcp *request, bp_mcp_ask *asks, size_t ask_s
 
 /* rounds.c: reads inputResponses and requestState; writes the answer that asks for more. */
 bp_status rounds_read(bp_mcp *request, bp_str subject);
-void      rounds_write(bp_mcp *request, bp_str subject);
+bp_status rounds_write(bp_mcp *request, bp_str subject);
 
 /* tools.c, resources.c, prompts.c, ...: the methods; see methods.c */
 typedef bp_status (*method_run)(bp_mcp *request);

@@ -89,10 +89,9 @@ bp_status resources_read(bp_mcp *request)
     status = handler_run(request, resource->unit, &resource->op, run_handler, &run);
     if (request->error.code)
         return BP_INVALID;
-    if (status == BP_INPUT_REQUIRED && request->wanted_count) {
-        rounds_write(request, request->uri);
-        return BP_OK;
-    }
+    if (status == BP_INPUT_REQUIRED && request->wanted_count)
+        return rounds_write(request, request->uri);
+
     if (status == BP_NOT_FOUND || (status == BP_OK && request->block_count == 0))
         return fail_not_found(request);
     BP_TRY(status);

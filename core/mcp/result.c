@@ -284,7 +284,10 @@ static bp_status service_set_state(bp_call *call, bp_mcp *request, bp_str state)
                          "a state of %zu bytes is more than the client is given to carry (%d)",
                          state.len, STATE_BYTES_MAX);
     request->next_state = arena_dup(call->arena, state);
-    return BP_OK;
+    return request->next_state.len == state.len
+               ? BP_OK
+               : call_fail(call, BP_NO_MEMORY, "there is no memory for a state of %zu bytes",
+                           state.len);
 }
 
 static bp_status service_fail(bp_call *call, bp_mcp *request, int32_t code, bp_str message,

@@ -58,9 +58,10 @@ static bp_str write_state(bp_mcp *request)
     json_key(&w, BP_STR("s"));
     json_add_base64(&w, request->next_state.len ? request->next_state : request->state);
     json_end(&w);
-    return buf_str(&buf);
+    return buf_str(&buf); // empty: it has no room
 }
 
+/* Empty: there is no room or no memory for it, or for its context. */
 static bp_str seal_state(bp_mcp *request, bp_str subject)
 {
     bp_str   plain = write_state(request);
@@ -68,17 +69,22 @@ static bp_str seal_state(bp_mcp *request, bp_str subject)
     char    *text = arena_alloc(request->call->arena,
                                 crypto_base64_size(plain.len + CRYPTO_SEAL_BYTES));
 
-    if (!sealed || !text ||
-        !crypto_seal(request->mcp->kept->seal_key, context_of(request, subject), plain, sealed))
+    bp_str context = context_of(request, subject);
+
+    if (!plain.len || arena_is_short(request->call->arena) ||
+        !crypto_seal(request->mcp->kept->seal_key, context, plain, sealed))
         return (bp_str){ NULL, 0 };
     return bp_str_n(text, crypto_base64url(sealed, plain.len + CRYPTO_SEAL_BYTES, text));
 }
 
-void rounds_write(bp_mcp *request, bp_str subject)
+bp_status rounds_write(bp_mcp *request, bp_str subject)
 {
     bp_json_writer *w = &request->w;
     bp_str          state = seal_state(request, subject);
 
+    if (!state.len)
+        return call_fail(request->call, BP_NO_MEMORY,
+                         "there is no memory for the answers that the client is to carry");
     request_begin(request);
     json_key(w, BP_STR("inputRequests"));
     json_begin(w, JSON_KIND_OBJECT);
@@ -93,15 +99,18 @@ void rounds_write(bp_mcp *request, bp_str subject)
         json_end(w);
     }
     json_end(w);
-    if (state.len)
-        json_put_string(w, "requestState", state);
+    json_put_string(w, "requestState", state);
     request_end(request);
+    return BP_OK;
 }
 
 /* ---- reading ---- */
 
 static bp_status refuse(bp_mcp *request)
 {
+    if (arena_is_short(request->call->arena))
+        return call_fail(request->call, BP_NO_MEMORY,
+                         "there is no memory for the answers that the client carries");
     return request_fail(request, MCP_INVALID_PARAMS_ERROR, 400,
                         "requestState is not one that this server gave for this request, or it has "
                         "expired: start again without it");
@@ -120,7 +129,7 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
     bp_call       *call = request->call;
     const bp_json *given = message_param(request->message.params, BP_STR("inputResponses"));
     const bp_json *state = message_param(request->message.params, BP_STR("requestState")), *json;
-    bp_str         sealed;
+    bp_str         sealed, context;
     uint8_t       *plain;
     struct reason  why;
 
@@ -134,8 +143,9 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
         return refuse(request);
     sealed = unbase64(call, json_as_string(state), crypto_unbase64url);
     plain = sealed.len > CRYPTO_SEAL_BYTES ? arena_alloc(call->arena, sealed.len) : NULL;
-    if (!plain ||
-        !crypto_unseal(request->mcp->kept->seal_key, context_of(request, subject), sealed, plain))
+    context = context_of(request, subject);
+    if (!plain || arena_is_short(call->arena) ||
+        !crypto_unseal(request->mcp->kept->seal_key, context, sealed, plain))
         return refuse(request);
     if (json_parse(call->arena, bp_str_n((const char *)plain, sealed.len - CRYPTO_SEAL_BYTES),
                    &json, &why) != BP_OK ||
@@ -143,5 +153,5 @@ bp_status rounds_read(bp_mcp *request, bp_str subject)
         return refuse(request);
     request->kept = json_get(json, BP_STR("a"));
     request->state = unbase64(call, json_as_string(json_get(json, BP_STR("s"))), crypto_unbase64);
-    return BP_OK;
+    return arena_is_short(call->arena) ? refuse(request) : BP_OK;
 }

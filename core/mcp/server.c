@@ -30,6 +30,10 @@ struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_lis
     struct reason   why;
     struct catalog *made;
 
+    if (arena_is_short(call->arena)) { // with a part of its key it would be another's
+        call_fail(call, BP_NO_MEMORY, "there is no memory for the list of MCP tools");
+        return NULL;
+    }
     for (struct catalog *at = mcp->catalogs; at; at = at->next)
         if (bp_str_equal(at->key, key))
             return at;
@@ -39,6 +43,11 @@ struct catalog *mcp_catalog_for(bp_call *call, struct mcp *mcp, const bp_str_lis
         return NULL;
     }
     made->key = arena_dup(&made->arena, key);
+    if (made->key.len != key.len) {
+        catalog_free(made);
+        call_fail(call, BP_NO_MEMORY, "there is no memory for the list of MCP tools");
+        return NULL;
+    }
     made->next = mcp->catalogs;
     mcp->catalogs = made;
     return made;

@@ -40,7 +40,7 @@ static struct shared_text *lost_answer(const struct session_stream *stream)
 {
     static const char head[] = "{\"jsonrpc\":\"2.0\",\"id\":";
     static const char tail[] = ",\"error\":{\"code\":-32603,\"message\":\"the answer was made, but "
-                               "it is larger than the bytes kept for a client that lost its "
+                               "it is larger than the limit for a client that lost its "
                                "stream: "
                                "send the request again\"}}";
     char              text[sizeof(head) + sizeof(tail) + ID_BYTES_MAX];

@@ -68,7 +68,7 @@ static bp_str error_text(bp_call *call, bp_mcp *request, bp_status status)
 }
 
 static const char too_large[] = "{\"code\":-32603,\"message\":\"the result was made, but it is "
-                                "larger than the bytes kept of tasks (server.mcp.tasks): ask for "
+                                "larger than the limit for tasks (server.mcp.tasks): ask for "
                                 "less\"}";
 
 static void run_task(bp_call *call, struct run *run, void *arg)
@@ -143,7 +143,7 @@ static struct task *task_new(bp_mcp *request, struct run *run, const struct cata
                            .kept = copy_json(arena, request->call, request->kept),
                            .state = arena_dup(arena, request->state),
                            .client = arena_dup(arena, request->client) };
-    return task;
+    return arena_is_short(arena) || arena_is_short(request->call->arena) ? NULL : task;
 }
 
 /* "taskId": ... as Task of both revisions. */
@@ -409,8 +409,12 @@ static bp_status answer_with_result(bp_mcp *request, struct run *run)
     struct shared_text *text = run_outcome(run);
     bp_str              outcome = arena_dup(call->arena, shared_text_str(text));
     const bp_json      *error;
+    bool                is_whole;
 
+    is_whole = outcome.len == shared_text_str(text).len;
     shared_text_release(text);
+    if (!is_whole)
+        return call_fail(call, BP_NO_MEMORY, "there is no memory for the result of the task");
     if (view.state == RUN_COMPLETED && outcome.len > 2) {
         put_result_type(request, NULL);
         add_members(&request->w, parse(call, outcome));

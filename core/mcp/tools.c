@@ -86,10 +86,9 @@ bp_status tool_run(bp_mcp *request, const struct catalog_tool *tool, const bp_js
     }
     if (status == BP_INPUT_REQUIRED && request->becomes_task)
         return task_start(request, tool, arguments);
-    if (status == BP_INPUT_REQUIRED && request->wanted_count) {
-        rounds_write(request, subject_of(request, tool, arguments));
-        return BP_OK;
-    }
+    if (status == BP_INPUT_REQUIRED && request->wanted_count)
+        return rounds_write(request, subject_of(request, tool, arguments));
+
     if (!request->has_begun || (call->over == BP_CANCELLED && status == BP_CANCELLED))
         return status;
     return answer_tool_error(request, request_sentence(request, status, BP_STR("tool_failed")));

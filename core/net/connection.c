@@ -1,7 +1,7 @@
 /* connection.c - one connection: bytes in, one request after the other, bytes out, and its end.
  *
  * Bytes are parsed in the worker's read buffer as long as possible and copied only when
- * it has to outlive the callback: an idle connection holds no bytes. Pipelined requests wait in
+ * they have to outlive the callback: an idle connection holds no bytes. Pipelined requests wait in
  * `input` (bounded; then the socket is not read) while one is handled, so answers are in order by
  * nature. Every function here may find the connection gone after anything that writes, cancels or
  * runs a handler; it is freed only by libuv's close callback, or when its handler has returned.

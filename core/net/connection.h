@@ -234,7 +234,7 @@ void exchange_step_out(struct exchange *exchange);
 void exchange_step_in(struct exchange *exchange) BP_SUSPENDS;
 
 /* ---- answer.c ---- */
-/* The handler has returned: how much of the answer is missing. */
+/* The handler has returned: writes the rest of the answer. */
 void answer_finish(struct exchange *exchange);
 void answer_beat(struct exchange *exchange);
 void exchange_skip_body(struct exchange *exchange);

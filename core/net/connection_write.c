@@ -154,7 +154,7 @@ static bp_status write_all(struct connection *connection, bp_call *call, uv_buf_
     return BP_OK;
 }
 
-/* Bytes held back go first. Its memory is taken out of the connection, as another fiber may
+/* Bytes held back go first. Their memory is taken out of the connection, as another fiber may
  * hold more meanwhile. */
 bp_status connection_write(struct connection *connection, bp_call *call, uv_buf_t *bufs,
                            unsigned count)

@@ -355,7 +355,7 @@ bp_status http_exchange_read_all_into(struct http_exchange *is, struct arena *ar
 
         BP_TRY(http_exchange_read(is, &piece));
         *body = arena_dup(arena, piece);
-        return body->data
+        return body->len == piece.len
                    ? http_exchange_read(is, &piece)
                    : call_fail(is->call, BP_NO_MEMORY, "there is no memory for a request body");
     }

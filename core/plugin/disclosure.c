@@ -68,7 +68,7 @@ static const char *what_happened(bp_status status)
     case BP_CANCELLED:
         return "was no longer waited for";
     case BP_NOT_FOUND:
-        return "does not have the thing asked for";
+        return "has no such object";
     case BP_CONFLICT:
         return "has something that is in the way of this";
     case BP_UNSUPPORTED:

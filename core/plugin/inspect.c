@@ -436,7 +436,7 @@ static bool map(int fd, struct plugin_file *file, struct image *image)
     void *bytes;
 
     if (file->size_bytes >= INSPECT_FILE_MAX_BYTES)
-        return refuse(file, "it has %lld bytes, and a plugin has less than %d: link it smaller",
+        return refuse(file, "it has %lld bytes, and a plugin has less than %d: strip it",
                       (long long)file->size_bytes, INSPECT_FILE_MAX_BYTES);
     if (file->size_bytes == 0)
         return true;

@@ -416,8 +416,8 @@ void registry_check_digests(struct plugin_registry *registry, struct conf *conf)
         char          digest[65] = "";
         uint8_t       hash[32];
 
-        if (!entry || node_is_unset(pin))
-            continue;
+        if (!entry || node_is_unset(pin) || (!pin->value.len && !node_is_null(pin)))
+            continue; // "": any file
         if (!crypto_unhex(pin->value, hash,
                           sizeof(hash))) { // a mistake that the reader of the conf has told
             entry->file.is_accepted = false;

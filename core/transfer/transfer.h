@@ -137,7 +137,7 @@ void transfer_free(struct transfer *t);
 /* Whether each map names instances that are there. Needs the files, the confs and the maps. False:
  * with a sentence in `problem`. */
 bool transfer_check_maps(struct transfer *t);
-/* Pairs the instances; storages come first. Notes an object that is left out. False: with a
+/* Pairs the instances; storages come first. Notes the objects that are left out. False: with a
  * sentence in `problem`. */
 bool transfer_make_pairs(struct transfer *t);
 /* Starts the instances of the pairs on both sides, and makes the tables of the target, as the start

@@ -190,7 +190,7 @@ bp_status conform_do_not_grow(bp_call *call, struct conform *conform, const stru
     size_t   allocated = 0, resident, grown = 0, grown_resident = 0;
 
     if (!conform->allocated_bytes())
-        return conform_skip(call, "this build cannot tell allocated memory");
+        return conform_skip(call, "this build cannot count allocated memory");
     BP_TRY(run_round(call, conform, ops, count,
                      &done)); // makes what stays: connections, statements, caches
     for (int round = 0; round < ROUNDS_MAX; round++) {

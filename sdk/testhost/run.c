@@ -1,5 +1,5 @@
 /* run.c - faked: long-lived work. It runs to its end when it is begun, as a child does; the
- * principal that began it can look at the rest. */
+ * principal that began it can look at its record. */
 #include "host.h"
 
 #include <stdlib.h>

@@ -42,6 +42,11 @@ def look(server):
     return {"memory": server.anonymous_bytes(), "descriptors": len(os.listdir(folder + "fd")), "threads": len(os.listdir(folder + "task"))}
 
 
+def is_short_stop(line):
+    """A thread that waits for a lock whose holder got no CPU counts as blocked: on a busy machine that may take a while, not a second."""
+    return line.get("event") == "loop_blocked" and line.get("duration_ms", 1000) < 1000
+
+
 def a_server_under_mixed_load_stays_as_it_was():
     def made(folder):
         wanted = conf(folder, server={"host_rate_per_minute": 0, "access_log": "off"})
@@ -75,8 +80,7 @@ def a_server_under_mixed_load_stays_as_it_was():
         print(f"{sum(rounds)} rounds: {warm} -> {after}")
         check(after["memory"] - warm["memory"] < GROWTH_MAX, f"memory grew: {warm} -> {after}, {sum(rounds)} rounds")
         check(after["threads"] <= warm["threads"], f"threads: {warm} -> {after}")
-        # A machine that others use stops the whole process now and then, and the watchdog goes by the wall clock.
-        bad = [line for line in server.log_lines() if line.get("level") not in ("INFO", "DEBUG") and line["event"] != "loop_blocked"]
+        bad = [line for line in server.log_lines() if line.get("level") not in ("INFO", "DEBUG") and not is_short_stop(line)]
         check(not bad, f"{len(bad)} lines of the log are warnings, such as {bad[:3]}")
         check_equal(server.stop(), 0, "how the server ended")
         check_integrity(server)

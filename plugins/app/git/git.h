@@ -154,7 +154,7 @@ bool      commits_ahead_behind(struct git_job *job, const git_oid *own, const gi
 
 /* ---- conflicts.c ---- */
 
-/* The conflicts, as a diff of the working tree with both sides, or by its name alone. */
+/* The conflicts, as a diff of the working tree with both sides, or by their names alone. */
 bp_status conflicts_print(struct git_job *job, bool is_combined);
 bool      is_in_conflict(git_index *index, const char *path);
 

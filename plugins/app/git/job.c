@@ -203,7 +203,7 @@ bp_status job_fail(struct git_job *job, int code, const char *what)
         return bp_fail(job->call, BP_UNSUPPORTED,
                        "%s: this is a shallow clone, and the commits needed lie beyond its end: "
                        "`git "
-                       "fetch --unshallow` brings it",
+                       "fetch --unshallow` brings them",
                        what);
     switch (code) {
     case GIT_ENOTFOUND:

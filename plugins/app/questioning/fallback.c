@@ -10,9 +10,9 @@ static const struct theme {
     const char *first, *deeper; /* %.*s is what it is about; the second one is for a follow-up */
     const char *importance, *look_for;
 } themes[] = {
-    { "Which main goals do you have for " BP_FMT "?",
+    { "What are your main goals for " BP_FMT "?",
       "Which of your goals for " BP_FMT " matters most, and by when?",
-      "The goals measure everything else.",
+      "Everything else is measured by what is to be reached.",
       "Results that are wanted, their order and their dates" },
     { "Which challenges do you expect with " BP_FMT "?",
       "Which of the challenges with " BP_FMT " would hurt most, and why?",
@@ -20,14 +20,13 @@ static const struct theme {
       "Risks, constraints, what has failed before" },
     { "Which resources do you have for " BP_FMT "?",
       "Which resources for " BP_FMT " are still missing?",
-      "The resources decide how much is possible.", "People, time, money, tools, knowledge" },
+      "What is at hand decides what is possible.", "People, time, money, tools, knowledge" },
     { "How will you measure progress with " BP_FMT "?",
       "Which first sign of progress with " BP_FMT " do you expect, and when?",
       "Without a measure nobody knows when it is done.", "Numbers, milestones, who judges" },
     { "Is there anything else that should be known about " BP_FMT "?",
       "What else has come up about " BP_FMT " that was not asked yet?",
-      "The asker does not know the unasked questions.",
-      "Anything that changes the answers so far" },
+      "The asker does not know what was not asked.", "Anything that changes the answers so far" },
 };
 
 enum { THEMES = sizeof(themes) / sizeof(themes[0]) };
@@ -46,7 +45,7 @@ static bp_str theme_text(bp_call *call, const struct theme *theme, bool is_follo
     return bp_format(call, is_follow_up ? theme->deeper : theme->first, BP_ARG(about));
 }
 
-/* The first pass takes questions that were not asked, the next ones everything in order. */
+/* The first pass takes what was not asked, the next ones everything in order. */
 bp_status fallback_write(bp_call *call, const struct dialogue *dialogue, struct batch *batch,
                          size_t size)
 {

@@ -379,7 +379,7 @@ static bp_status query_chunk(bp_call *call, void *arg)
     return status;
 }
 
-/* `transaction`: the one it reads in, its time may be over between two chunks; NULL: none. */
+/* `transaction`: the one it reads in; its time may be over between two chunks. NULL: none. */
 static bp_status query_run(bp_call *call, struct sqlitedb_link *link, struct query *query,
                            bp_transaction *transaction, const bp_row_sink *sink)
 {

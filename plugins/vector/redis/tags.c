@@ -8,7 +8,8 @@
  *
  *      e FIELD x          the key is there                 s FIELD x BYTES    a string of at most 64 bytes
  *      b FIELD x 00|01    a boolean                        t FIELD x HASH     a longer one
- *      n FIELD x KEY      a number                         r FIELD x DIGITS   a number with a KEY that begins with 1 to 8 digits zx                 too much to be said with tags: may match anything
+ *      n FIELD x KEY      a number                         r FIELD x DIGITS   a number with a KEY that begins with 1 to 8 digits
+ *      zx                 too much to be said with tags: may match anything
  *
  * KEY is the double as 16 hexadecimal digits that order as the numbers do. A range is the union of
  * a few hundred beginnings at most: 3 to 25 are 3.. 4.. of the first digit where they fit, and

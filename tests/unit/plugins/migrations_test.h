@@ -52,8 +52,8 @@ static void a_table_of_the_same_name_is_told_from_the_books(void **state)
     assert_ok(exec(NULL, BP_SQL0("CREATE TABLE backplane_migrations(a INTEGER)"), NULL));
     assert_status(ops->migrate(call, self, BP_STR("app"), &step, 1), BP_CONFLICT);
     assert_said("the table backplane_migrations of ");
-    assert_said(" was not made by Backplane (");
-    assert_said("): name another database");
+    assert_said(" is not as Backplane makes it (");
+    assert_said("): name another database, or restore a backup of this one");
 }
 
 #endif

@@ -29,15 +29,16 @@ static bp_status run_sql(bp_call *call, const struct run *run, const char *sql,
     return run->place->run(call, run->place->self, sql, values, count, rows);
 }
 
-static bp_str checksum(bp_call *call, const char *sql)
+enum { CHECKSUM_CHARS = 64 };
+
+static bp_str checksum(const char *sql, char hex[CHECKSUM_CHARS + 1])
 {
     uint8_t digest[32];
-    char    hex[65];
 
     bp_sha256(bp_str_of(sql), digest);
     for (size_t i = 0; i < sizeof(digest); i++)
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    return bp_dup(call, bp_str_of(hex));
+    return bp_str_n(hex, CHECKSUM_CHARS);
 }
 
 bp_status migrations_check(bp_call *call, bp_str owner, const bp_migration *steps, size_t count)
@@ -77,8 +78,9 @@ static bp_status open_books(bp_call *call, const struct run *run)
 static bp_status check_known(bp_call *call, const struct run *run, int64_t version, bp_str recorded)
 {
     const bp_migration *step = &run->steps[version - 1];
+    char                hex[CHECKSUM_CHARS + 1];
 
-    if (bp_str_equal(checksum(call, step->sql), recorded))
+    if (bp_str_equal(checksum(step->sql, hex), recorded))
         return BP_OK;
     return bp_fail(call, BP_CONFLICT,
                    "step %u (%s) of " BP_FMT " was run in " BP_FMT
@@ -106,17 +108,17 @@ static bp_status read_books(bp_call *call, struct run *run)
 {
     const bp_sql_value owner = bp_sql_text(run->owner);
     bp_rows            rows = { .struct_size = sizeof(rows) };
+    bp_status          status;
 
-    bp_status status = run_sql(call, run,
-                               "SELECT version, name, checksum, works_from FROM "
-                               "backplane_migrations WHERE "
-                               "owner = $1 ORDER BY version",
-                               &owner, 1, &rows);
-
-    if (status == BP_INVALID || status == BP_INTERNAL) // the statement is good, so the table is not
+    status = run_sql(call, run,
+                     "SELECT version, name, checksum, works_from FROM backplane_migrations "
+                     "WHERE owner = $1 ORDER BY version",
+                     &owner, 1, &rows);
+    if (status == BP_INVALID) // the statement is good, so the table is not
         return bp_fail(call, BP_CONFLICT,
                        "the table backplane_migrations of " BP_FMT
-                       " was not made by Backplane (" BP_FMT "): name another database",
+                       " is not as Backplane makes it (" BP_FMT
+                       "): name another database, or restore a backup of this one",
                        BP_ARG(run->place->name), BP_ARG(bp_error_of(call)->message));
     BP_TRY(status);
     run->version = 0;
@@ -143,10 +145,11 @@ static bp_status read_books(bp_call *call, struct run *run)
 
 static bp_status record_step(bp_call *call, const struct run *run, const bp_migration *step)
 {
+    char               hex[CHECKSUM_CHARS + 1];
     const bp_sql_value values[] = { bp_sql_text(run->owner),
                                     bp_sql_int(step->version),
                                     bp_sql_text(bp_str_of(step->name)),
-                                    bp_sql_text(checksum(call, step->sql)),
+                                    bp_sql_text(checksum(step->sql, hex)),
                                     bp_sql_int(bp_wall_ns()),
                                     bp_sql_int(step->works_from) };
 

@@ -10,8 +10,7 @@ enum { OVERHEAD = sizeof(struct stream_event) + sizeof(struct shared_text) + 1 }
 
 #define LOST                                                                                       \
     "\"error\":{\"code\":-32603,\"message\":\"the answer was made, but it is larger than the "     \
-    "bytes "                                                                                       \
-    "kept for a client that lost its stream: send the request again\"}}"
+    "limit for a client that lost its stream: send the request again\"}}"
 
 static struct session_stream *new_stream(struct session *session, const char *id)
 {

@@ -92,7 +92,7 @@ static void each_end_of_a_task_is_told(void **state)
         { "{'do':'big','n':4000000}", "failed",
           RESULT("," TASK("failed") TIMES
                  ",'error':{'code':-32603,'message':'the result was made, but it is larger than "
-                 "the bytes kept of tasks (server.mcp.tasks): ask for less'}") },
+                 "the limit for tasks (server.mcp.tasks): ask for less'}") },
         { "{'do':'late'}", "completed",
           RESULT(",'taskId':'ID','status':'completed','statusMessage':'half "
                  "way','createdAt':'TIME','lastUpdatedAt':'TIME'," TIMES

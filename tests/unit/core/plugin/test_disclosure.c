@@ -247,7 +247,7 @@ static void tell_each(bp_call *call)
         { BP_DENIED, "the storage does not take the credentials of this server" },
         { BP_NO_MEMORY, "the storage needs more memory than one request may take" },
         { BP_CANCELLED, "the storage was no longer waited for" },
-        { BP_NOT_FOUND, "the storage does not have the thing asked for" },
+        { BP_NOT_FOUND, "the storage has no such object" },
         { BP_CONFLICT, "the storage has something that is in the way of this" },
         { BP_UNSUPPORTED, "the storage cannot do this" },
         { BP_INVALID, "the storage does not take this input" },

@@ -163,7 +163,7 @@ static void a_file_is_smaller_than_the_bound(void **state)
         skip();
     plugin_inspect(&arena, path, &judged);
     assert_string_equal(judged.problem.text, "it has 536870912 bytes, and a plugin has less than "
-                                             "536870912: link it smaller");
+                                             "536870912: strip it");
     assert_int_equal(truncate(path, INSPECT_FILE_MAX_BYTES - 1), 0);
     plugin_inspect(&arena, path, &judged);
     assert_string_equal(judged.problem.text, "");

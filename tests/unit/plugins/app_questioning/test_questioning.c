@@ -198,7 +198,7 @@ static void the_batch_without_a_model_has_five_themes_in_their_order(void **stat
 
     (void)state;
     assert_text(answer, "current_question",
-                "1. Which main goals do you have for Travel?\n2. Which challenges do you expect "
+                "1. What are your main goals for Travel?\n2. Which challenges do you expect "
                 "with "
                 "Travel?\n"
                 "3. Which resources do you have for Travel?\n4. How will you measure progress with "
@@ -228,10 +228,10 @@ static void the_batch_without_a_model_has_five_themes_in_their_order(void **stat
     assert_int_equal(count_points(), 5);
     answer = post(QUESTION, "{\"context\":\"  Bees, mostly\"}", 200);
     assert_text(bp_json_at(bp_json_get(answer, "questions"), 0), "question_text",
-                "Which main goals do you have for Bees?");
+                "What are your main goals for Bees?");
     answer = post(QUESTION, "{\"context\":\"...\"}", 200);
     assert_text(bp_json_at(bp_json_get(answer, "questions"), 0), "question_text",
-                "Which main goals do you have for this topic?");
+                "What are your main goals for this topic?");
 }
 
 static void a_follow_up_goes_on_and_keeps_the_answers_once(void **state)
@@ -303,7 +303,7 @@ static void the_single_question_starts_a_conversation_unless_one_is_named(void *
     char           body[1000];
 
     (void)state;
-    assert_text(answer, "question", "Which main goals do you have for Travel?");
+    assert_text(answer, "question", "What are your main goals for Travel?");
     assert_text(bp_json_get(answer, "metadata"), "question_type", "initial");
     snprintf(body, sizeof(body),
              "{" TRAVEL ",\"session_id\":\"" BP_FMT "\",\"conversation_id\":\"" BP_FMT
@@ -482,7 +482,7 @@ static void an_answer_without_questions_gives_the_fixed_batch(void **state)
         if (!bp_str_is(text_of(batch_metadata(answer), "fallback_reason"), "malformed_answer"))
             fail_msg("%s: " BP_FMT, answers[i], BP_ARG(bp_json_text(call, answer)));
         assert_text(bp_json_at(bp_json_get(answer, "questions"), 0), "question_text",
-                    "Which main goals do you have for Bees?");
+                    "What are your main goals for Bees?");
         assert_int_equal(script_at, 1); // malformed is not asked for again
     }
 }
