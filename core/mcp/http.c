@@ -140,6 +140,8 @@ static bp_status send_answer(struct http_way *way, bp_mcp *request, bp_str answe
 
     if (call->over == BP_DEADLINE)
         call->shield_until_ns = clock_now_ns() + BP_SECONDS(2); // that time is up can still be said
+    if (!answer.len && way->state == HTTP_QUIET && status == 503)
+        return call_fail(call, BP_NO_MEMORY, "there is no memory for the answer");
     if (!answer.len && way->state == HTTP_QUIET)
         return http_exchange_is_gone(exchange)
                    ? BP_CANCELLED

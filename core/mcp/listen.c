@@ -170,7 +170,9 @@ static bp_status read_wishes(bp_mcp *request, struct listener *listener)
             list[listener->uri_count++] = arena_dup(request->call->arena, uri);
     }
     listener->uris = list;
-    return BP_OK;
+    return arena_is_short(request->call->arena)
+               ? call_fail(request->call, BP_NO_MEMORY, "there is no memory for the uris")
+               : BP_OK;
 }
 
 static void begin_params(bp_mcp *request, struct bp_buf *buf, bp_json_writer *w)

@@ -359,10 +359,15 @@ static void fail_by_status(bp_mcp *request, bp_status status)
     };
 }
 
+enum { ERROR_ROOM_BYTES = 64 << 10 }; // beyond the call's limit, for its error
+
 static bp_str finish(bp_mcp *request, bp_status status, int32_t *http_status)
 {
     bp_call *call = request->call;
+    bp_str   answer;
 
+    if (status == BP_OK && buf_status(&request->buf) == BP_NO_MEMORY)
+        status = call_fail(call, BP_NO_MEMORY, "there is no memory for the answer");
     if (status == BP_OK && buf_status(&request->buf) != BP_OK)
         status = call_fail(call, BP_TOO_LARGE, "the answer is larger than %d bytes",
                            REQUEST_BYTES_MAX);
@@ -374,11 +379,13 @@ static bp_str finish(bp_mcp *request, bp_status status, int32_t *http_status)
         status = call_fail(call, BP_INTERNAL, "the answer is not JSON");
     if (call->over == BP_CANCELLED && !request->error.code)
         return (bp_str){ NULL, 0 }; // who cancels waits for nothing
+    call->arena->limit_bytes += ERROR_ROOM_BYTES;
     if (!request->error.code)
         fail_by_status(request, status);
-    *http_status = request->error.http_status;
-    return message_error(call, request->message.id, request->error.code, request->error.message,
-                         request->error.data);
+    answer = message_error(call, request->message.id, request->error.code, request->error.message,
+                           request->error.data);
+    *http_status = answer.len ? request->error.http_status : 503;
+    return answer;
 }
 
 static bp_str serve_notification(bp_mcp *request, int32_t *http_status)

@@ -154,6 +154,8 @@ bp_status result_end(bp_mcp *request, const struct catalog_tool *tool)
     }
     if (json_writer_status(w) == BP_INTERNAL && w->status == BP_INTERNAL)
         return call_fail(request->call, BP_INTERNAL, "the blocks of the handler are not JSON");
+    if (buf_status(&request->buf) == BP_NO_MEMORY)
+        return call_fail(request->call, BP_NO_MEMORY, "there is no memory for the result");
     if (buf_status(&request->buf) != BP_OK)
         return call_fail(request->call, BP_TOO_LARGE, "the result is larger than %d bytes",
                          REQUEST_BYTES_MAX);

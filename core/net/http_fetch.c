@@ -68,7 +68,7 @@ static bp_status look_at_url(bp_call *call, bp_str base, bp_str text, struct htt
     target->shown = arena_format(call->arena, BP_FMT "://" BP_FMT ":" BP_FMT BP_FMT, BP_ARG(scheme),
                                  BP_ARG(host), BP_ARG(port), BP_ARG(path));
     curl_url_cleanup(url);
-    if (!target->url.len || !target->shown.len)
+    if (arena_is_short(call->arena))
         return call_fail(call, BP_NO_MEMORY, "no memory for the URL of a request");
     target->is_https = bp_str_is(scheme, "https");
     if (!target->is_https && !bp_str_is(scheme, "http"))

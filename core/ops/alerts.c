@@ -160,6 +160,8 @@ static size_t fill(struct sink *sink, bp_call *call, bp_alert **alerts)
             .starts_wall_ns = queued->starts_wall_ns,
             .ends_wall_ns = queued->ends_wall_ns
         };
+        if (arena_is_short(call->arena)) // those before it are whole
+            break;
     }
     pthread_mutex_unlock(&sink->queue->lock);
     return count;

@@ -456,6 +456,10 @@ void plugin_inspect(struct arena *arena, const char *path, struct plugin_file *f
 
     memset(file, 0, sizeof(*file));
     file->path = arena_dup(arena, bp_str_of(path)).data;
+    if (!file->path[0]) {
+        refuse(file, "there is no memory to look at it");
+        return;
+    }
     fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &info) != 0) {
         refuse(file, "it cannot be opened: %s", strerror(errno));

@@ -110,8 +110,9 @@ static bool is_there(const struct plugin_registry *registry, const char *path)
     for (size_t i = 0; i < registry->count; i++) {
         const char *known = registry->entries[i]->file.path;
 
-        if (strcmp(strrchr(known, '/'), strrchr(path, '/')) == 0 && stat(known, &other) == 0 &&
-            mine.st_dev == other.st_dev && mine.st_ino == other.st_ino)
+        // It has no path when there was no memory for it.
+        if (known[0] && strcmp(strrchr(known, '/'), strrchr(path, '/')) == 0 &&
+            stat(known, &other) == 0 && mine.st_dev == other.st_dev && mine.st_ino == other.st_ino)
             return true;
     }
     return false;

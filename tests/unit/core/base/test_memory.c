@@ -113,11 +113,15 @@ static void a_limit_is_kept_to_the_byte(void **state)
 {
     (void)state;
     arena.limit_bytes = 64;
+    assert_false(arena_is_short(&arena));
     assert_null(arena_alloc_raw(&arena, 65));
+    assert_true(arena_is_short(&arena)); // also once there was some again
     assert_non_null(arena_alloc_raw(&arena, 64));
+    assert_true(arena_is_short(&arena));
     assert_null(arena_alloc_raw(&arena, 1));
     assert_non_null(arena_alloc_raw(&arena, 0));
     arena_reset(&arena);
+    assert_false(arena_is_short(&arena));
     assert_non_null(arena_alloc_raw(&arena, 32));
     assert_null(arena_alloc_raw(&arena, 33));
     assert_non_null(arena_alloc_raw(&arena, 32));

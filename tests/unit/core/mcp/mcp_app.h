@@ -207,13 +207,15 @@ static bp_status ask_these(bp_call *call, const bp_json *arguments, bp_mcp *mcp)
     return status;
 }
 
-/* Two questions, one after the other, and a state that grows by a letter with each round. */
+/* Two questions, one after the other, and a state that grows by a letter with each round. `room`:
+ * so many bytes of memory are left for them. */
 static bp_status act_rounds(bp_call *call, const bp_json *arguments, bp_mcp *mcp)
 {
     const bp_json *one, *two;
     bp_str         schema = BP_STR("{\"type\":\"object\"}");
 
-    (void)arguments;
+    if (bp_json_get(arguments, "room"))
+        call->arena->limit_bytes = call->arena->used_bytes + (size_t)arg_number(arguments, "room");
     BP_TRY(bp_mcp_set_state(call, mcp, bp_format(call, BP_FMT "x", BP_ARG(bp_mcp_state(mcp)))));
     BP_TRY(bp_mcp_elicit(call, mcp, "one", BP_STR("First?"), schema, &one));
     BP_TRY(bp_mcp_elicit(call, mcp, "two", BP_STR("Second?"), schema, &two));

@@ -305,6 +305,41 @@ static void a_state_is_bound_to_the_last_byte_of_the_arguments(void **unused)
     free(two);
 }
 
+/* What one answer's state is good for, when memory was short: for nothing, or for its own request.
+ */
+static bool is_sealed_whole(int room)
+{
+    char *one = formatted("'name':'act','arguments':{'do':'rounds','room':%d,'text':'%0900d'}",
+                          room, 1);
+    char *two = formatted("'name':'act','arguments':{'do':'rounds','room':%d,'text':'%0900d'}",
+                          room, 2);
+    char *params = formatted("%s," ABLE, one), *state = NULL;
+    struct answer answer = modern("tools/call", "act", NULL, params);
+    bool          is_asked = strstr(answer.body, "'input_required'") != NULL;
+
+    if (is_asked)
+        state = state_of(&answer);
+    else if (!strstr(answer.body, "memory"))
+        fail_msg("with %d bytes: %s", room, answer.body);
+    answer_free(&answer);
+    free(params);
+    if (is_asked)
+        next_round(two, &state, NOT_OF_THIS_REQUEST);
+    free(one);
+    free(two);
+    return is_asked;
+}
+
+static void without_memory_no_state_is_given_that_fits_another_request(void **unused)
+{
+    int room = 0;
+
+    (void)unused;
+    while (!is_sealed_whole(room) && room < 1 << 17)
+        room += 256;
+    assert_in_range(room, 256, (1 << 17) - 1);
+}
+
 static const struct modern_case asked[] = {
     ASK_AS("tools/call", "act", NULL,
            "'name':'act','arguments':{'do':'ask','asks':{'a':{},'b':{'method':'sampling/"
@@ -418,6 +453,7 @@ int main(void)
         WORLD_TEST(a_call_that_is_cancelled_takes_its_questions_back),
         WORLD_TEST(each_round_carries_what_was_answered_before),
         WORLD_TEST(a_state_is_bound_to_the_last_byte_of_the_arguments),
+        WORLD_TEST(without_memory_no_state_is_given_that_fits_another_request),
         WORLD_TEST(a_state_is_good_for_the_same_request_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
