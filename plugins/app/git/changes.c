@@ -126,7 +126,7 @@ static bp_status add_specs(struct git_job *job, git_index *index, const bp_json 
     bp_buf_add(job->out,
                bp_str_of(changed ? "Files staged successfully"
                                  : "No changes were staged: the given paths had nothing new to "
-                                   "stage. git_status shows modified and untracked files."));
+                                   "stage. git_status shows what is modified or untracked."));
     return BP_OK;
 }
 
@@ -236,7 +236,7 @@ static bp_status make_commit(struct git_job *job, struct commit *made, const cha
                          : git_index_entrycount(made->index) == 0))
         return bp_fail(job->call, BP_CONFLICT,
                        "No changes staged for commit. Use git_add to stage changes first; "
-                       "git_status shows the staged changes.");
+                       "git_status shows what is currently staged.");
     code = git_tree_lookup(&made->tree, job->repo, &tree);
     if (code == 0)
         code = git_signature_now(&made->author, name ? name : "", email ? email : "");
