@@ -3,7 +3,7 @@
 #
 # Each test runs where it can tell something: all of them in the release build; under ASan and UBSan those with C memory at
 # stake; on fibers that are threads, under TSan, those that use several; each fuzz target for BP_FUZZ_SECONDS. Closes with
-# CTest's line of the release build. 35 minutes on two cores.
+# CTest's line of the release build. 29 minutes on two cores.
 #
 # --all is for before a release and takes hours: every suite whole, each compiler, arm64, 200 mutants, half an hour's soak, a million
 # vectors, every row of the matrix, long faults and long fuzzing, every benchmark for a second, analysis of all files.
