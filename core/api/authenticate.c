@@ -165,8 +165,8 @@ bp_status api_authenticate(struct api *api, bp_call *call, struct http_exchange 
     status = check_credentials(api, call, exchange->path, key, true);
     if (status == BP_UNAUTHENTICATED && is_needed)
         oauth_challenge(api->oauth, exchange, key.len ? "invalid_token" : NULL, route->spec.scope);
-    if (status !=
-        BP_OK) // an open route is open to a wrong key as well, not to one nobody looked at
+    // An open route is open to a wrong key as well, but not to one that could not be looked at.
+    if (status != BP_OK)
         return is_needed || status == BP_NO_MEMORY ? status : BP_OK;
     if (!route->spec.scope || keys_allow(&call->principal, route->spec.scope))
         return BP_OK;

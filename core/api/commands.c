@@ -50,8 +50,7 @@ bool commands_add(struct api *api, struct unit *unit, struct reason *why)
             .scope = spec->scope,
             .summary = arena_format(&api->arena,
                                     "The command `backplane %s`: %s (docs/commands.md lists the "
-                                    "members "
-                                    "sent and answered)",
+                                    "members sent and answered)",
                                     spec->name, spec->summary)
                            .data,
             .deadline_ns = spec->deadline_ns > 0 ? spec->deadline_ns : BP_FOREVER,

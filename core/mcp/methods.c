@@ -379,7 +379,8 @@ static bp_str finish(bp_mcp *request, bp_status status, int32_t *http_status)
         status = call_fail(call, BP_INTERNAL, "the answer is not JSON");
     if (call->over == BP_CANCELLED && !request->error.code)
         return (bp_str){ NULL, 0 }; // who cancels waits for nothing
-    call->arena->limit_bytes += ERROR_ROOM_BYTES;
+    if (arena_is_short(call->arena))
+        call->arena->limit_bytes += ERROR_ROOM_BYTES;
     if (!request->error.code)
         fail_by_status(request, status);
     answer = message_error(call, request->message.id, request->error.code, request->error.message,

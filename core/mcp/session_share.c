@@ -24,7 +24,8 @@ static bp_str key_of(bp_call *call, const char *kind, bp_str id)
 /* A cache that cannot be reached makes no request fail; its own metrics and health say so. */
 static void put(bp_call *call, const bp_peer *cache, bp_str key, bp_str value, int64_t ttl_ns)
 {
-    if (!arena_is_short(call->arena) && bp_cache_set(call, cache, key, value, ttl_ns) != BP_OK)
+    // Without memory one of them is empty.
+    if (key.len && value.len && bp_cache_set(call, cache, key, value, ttl_ns) != BP_OK)
         call_clear_error(call);
 }
 

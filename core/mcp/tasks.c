@@ -143,7 +143,11 @@ static struct task *task_new(bp_mcp *request, struct run *run, const struct cata
                            .kept = copy_json(arena, request->call, request->kept),
                            .state = arena_dup(arena, request->state),
                            .client = arena_dup(arena, request->client) };
-    return arena_is_short(arena) || arena_is_short(request->call->arena) ? NULL : task;
+    // Without a part of these the tool would run with other arguments than were checked.
+    return (arguments && !task->arguments.len) || (request->given && !task->given.len) ||
+                   (request->kept && !task->kept.len) || task->state.len != request->state.len
+               ? NULL
+               : task;
 }
 
 /* "taskId": ... as Task of both revisions. */

@@ -1,4 +1,8 @@
-/* vector_contract.c - the contract of vector.h and filter.h. */
+/* vector_contract.c - the contract of vector.h and filter.h.
+ *
+ * It has over 1,000 lines because its cases share one set of points, with the answers that are
+ * worked out for it.
+ */
 #include "vector_crowd.h"
 
 #include <math.h>
