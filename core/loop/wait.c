@@ -5,8 +5,7 @@
 
 #include "base/clock.h"
 #include "loop/fiber.h"
-
-enum { FD_READ = 1, FD_WRITE = 2 }; // as loop.h of the SDK numbers them
+#include "loop/watch.h"
 
 bp_status call_yield_if_due(bp_call *call)
 {
@@ -51,11 +50,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     if (!wait->call)
         return;
     if (status < 0)
-        wait->ready = FD_READ | FD_WRITE;
+        wait->ready = WATCH_READ | WATCH_WRITE;
     if (events & (UV_READABLE | UV_DISCONNECT))
-        wait->ready |= FD_READ;
+        wait->ready |= WATCH_READ;
     if (events & UV_WRITABLE)
-        wait->ready |= FD_WRITE;
+        wait->ready |= WATCH_WRITE;
     wait->is_done = true;
     uv_poll_stop(poll);
     call_wake(wait->call);
@@ -81,8 +80,8 @@ bp_status call_wait_fd(bp_call *call, int fd, uint32_t events, int64_t deadline_
     wait->poll.data = wait;
     wait->call = call;
     uv_poll_start(&wait->poll,
-                  ((events & FD_READ) ? UV_READABLE | UV_DISCONNECT : 0) |
-                      ((events & FD_WRITE) ? UV_WRITABLE : 0),
+                  ((events & WATCH_READ) ? UV_READABLE | UV_DISCONNECT : 0) |
+                      ((events & WATCH_WRITE) ? UV_WRITABLE : 0),
                   on_ready);
     while (status == BP_OK && !wait->is_done)
         status = call_wait(call, deadline_ns, "a file descriptor");
