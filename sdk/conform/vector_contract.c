@@ -103,6 +103,14 @@ static double nearness(bp_metric_kind metric, const float *a, const float *b)
 
 /* ---- collections ---- */
 
+static bool is_before(bp_str a, bp_str b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int    order = len ? memcmp(a.data, b.data, len) : 0;
+
+    return order < 0 || (order == 0 && a.len < b.len);
+}
+
 static bp_status collections_are_made_listed_and_dropped(bp_call *call, struct conform *conform)
 {
     const bp_vector_info *infos;
@@ -131,9 +139,7 @@ static bp_status collections_are_made_listed_and_dropped(bp_call *call, struct c
     CONFORM_STATUS(call, OPS(call, conform)->list(call, SELF(call, conform), &infos, &count),
                    BP_OK);
     for (size_t i = 0; i < count; i++) {
-        CONFORM_THAT(call,
-                     i == 0 || strcmp(bp_dup(call, infos[i - 1].name).data,
-                                      bp_dup(call, infos[i].name).data) < 0,
+        CONFORM_THAT(call, i == 0 || is_before(infos[i - 1].name, infos[i].name),
                      "the list is not sorted by name");
         if (!bp_str_equal(infos[i].name, name_of(call, conform, "Made.Of_both-2")))
             continue;
